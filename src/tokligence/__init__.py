@@ -1,0 +1,3 @@
+"""Tokligence Gateway: a self-hosted LLM gateway."""
+
+__version__ = "0.1.0"

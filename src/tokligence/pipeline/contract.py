@@ -1,0 +1,71 @@
+"""The tiny interface between the edge and the pipeline: the same pipeline also runs below an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, in the order they came."""
+
+
+class Principal(Struct, frozen=True):
+    """Who calls: the entry of `client_keys`, or the local user while auth is off."""
+
+    key_name: str | None = None
+    user: str | None = None
+    team: str | None = None
+
+
+class Call(Struct):
+    """One HTTP request, whole, decompressed, authenticated. `path`: percent-decoded, without the query.
+    `received`: monotonic seconds (the loop's clock) when its last byte came."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    received: float
+    principal: Principal = Principal()
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of `name` (lower case)."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Sink(Protocol):
+    """Where the answer goes. `start` once, then `write` any number of times, then `end` once. With `length` None the
+    sink frames the body itself (chunked on HTTP/1.1). Nothing is sent after the client has gone: writes are ignored.
+    """
+
+    @property
+    def started(self) -> bool: ...
+
+    @property
+    def gone(self) -> bool:
+        """The client has closed its connection."""
+        ...
+
+    def start(self, status: int, headers: Headers, length: int | None = None) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def end(self, data: bytes = b"") -> None: ...
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """`start`, `write` and `end` in one piece: one send."""
+        ...
+
+    async def drained(self) -> None:
+        """Waits while the client reads too slowly; returns at once if there is room."""
+        ...
+
+    def on_gone(self, callback: Callable[[], None] | None) -> None:
+        """Called once when the client leaves before `end`; None takes it back."""
+        ...

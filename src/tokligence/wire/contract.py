@@ -1,0 +1,179 @@
+"""What a protocol package offers to the rest: the `Codec` and the values that go in and out.
+
+Readers take bytes and give the conversation; writers take the conversation and give bytes and the losses.
+All are pure: time and ids come as arguments. A reader of requests raises `GatewayError` with a `request.*`
+code; a reader of answers raises it with `upstream.bad_response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from tokligence.catalog.models import ModelCard
+from tokligence.conversation import Loss, ProtocolId, Request, Response, StreamEvent, Usage
+from tokligence.errors import GatewayError
+
+
+class Dialect(Struct, frozen=True):
+    """What an upstream of a protocol takes beyond the vendor's own rules; a column of the provider table."""
+
+    max_tokens_field: str = "max_tokens"  # Chat: or "max_completion_tokens"
+    developer_role: bool = False  # Chat: takes role "developer"; else it becomes "system"
+    stream_usage: bool = True  # Chat: takes stream_options.include_usage
+
+
+class Target(Struct, frozen=True):
+    """Where a request is written to. `model`: the name that the upstream gets. `issuer`: whose signatures it takes.
+    `card`: what the catalogue knows of the model; a card of unknown capabilities if it knows nothing."""
+
+    model: str
+    card: ModelCard
+    issuer: str
+    dialect: Dialect = Dialect()
+
+
+class ReplyMemory(Struct, frozen=True):
+    """What the writer of a request must tell the reader of its answer.
+
+    `renames`: tool name as the upstream knows it -> as the client named it, where they differ.
+    `output_tool`: the forced tool that stands for a structured output; its arguments are the answer's text.
+    """
+
+    renames: Mapping[str, str] = {}
+    output_tool: str | None = None
+
+
+class Written(Struct, frozen=True):
+    """A request for an upstream."""
+
+    body: bytes
+    losses: tuple[Loss, ...] = ()
+    memory: ReplyMemory = ReplyMemory()
+
+
+class ReplyContext(Struct, frozen=True):
+    """What a writer of answers needs. `new_id(prefix)` gives an unused id in the target's form;
+    `now`: Unix seconds; `include_usage`: a Chat client asked for the usage chunk;
+    `estimated_input`: tokens, for protocols that report usage before the upstream does."""
+
+    request_id: str
+    now: int
+    new_id: Callable[[str], str]
+    include_usage: bool = False
+    estimated_input: int = 1
+
+
+class Reply(Struct, frozen=True):
+    """A whole answer for a client."""
+
+    body: bytes
+    losses: tuple[Loss, ...] = ()
+
+
+class Peek(Struct, frozen=True):
+    """What routing and relaying need of a request, read without its conversation.
+
+    `max_output`: tokens, None if the request sets no limit. `include_usage`: a Chat stream asked for usage."""
+
+    model: str
+    stream: bool = False
+    include_usage: bool = False
+    max_output: int | None = None
+
+
+class UpstreamError(Struct, frozen=True):
+    """An upstream's error answer, read. `kind`: the vendor's error type; `code`, `param`: as OpenAI has them."""
+
+    status: int
+    kind: str
+    message: str
+    code: str | None = None
+    param: str | None = None
+
+
+class ErrorView(Struct, frozen=True):
+    """An error to show to a client. `kind`, `code`, `param`: the upstream's words if it was the upstream's error and
+    the protocol is the same family; else None, and the writer chooses its vendor's type by status."""
+
+    status: int
+    message: str
+    request_id: str
+    code: str | None = None
+    param: str | None = None
+
+
+class StreamReader(Protocol):
+    """Reads an upstream's stream. `feed` takes one SSE event (name or b"", data) and gives events in the order
+    that `conversation` demands. A malformed event raises `GatewayError("upstream.bad_response")`. `eof` is called
+    when the upstream closes: it gives what is still due, or raises `GatewayError("upstream.cut")` if the
+    protocol's terminal event never came."""
+
+    losses: list[Loss]
+
+    def feed(self, name: bytes, data: bytes) -> Sequence[StreamEvent]: ...
+
+    def eof(self) -> Sequence[StreamEvent]: ...
+
+
+class StreamWriter(Protocol):
+    """Writes a client's stream: conversation event -> SSE bytes (b"" if the protocol says nothing for it).
+    `fail` gives the protocol's error event, at any point, once; nothing follows it."""
+
+    losses: list[Loss]
+
+    def write(self, event: StreamEvent) -> bytes: ...
+
+    def fail(self, error: ErrorView) -> bytes: ...
+
+
+class StreamTap(Protocol):
+    """Watches a same-protocol stream. `feed` takes one raw SSE event with its terminator and gives the bytes
+    to forward: the same, or fewer where the gateway asked for usage that the client did not ask for."""
+
+    usage: Usage | None
+    model: str | None  # the model that the upstream says it served
+    content_seen: bool  # text, thinking, a tool call or a refusal has begun
+    ended: bool  # the terminal event has come
+    failed: bool  # the upstream's own error event has come
+
+    def feed(self, raw: bytes) -> bytes: ...
+
+
+class Codec(Protocol):
+    """One protocol. `fail_tail`: a protocol's error event as raw SSE for a same-protocol stream that was cut."""
+
+    protocol: ProtocolId
+
+    def peek(self, raw: bytes) -> Peek: ...
+
+    def read_request(self, raw: bytes) -> Request: ...
+
+    def write_request(self, request: Request, target: Target) -> Written: ...
+
+    def read_response(self, raw: bytes, memory: ReplyMemory, issuer: str) -> Response: ...
+
+    def write_response(self, response: Response, context: ReplyContext) -> Reply: ...
+
+    def stream_reader(self, memory: ReplyMemory, issuer: str) -> StreamReader: ...
+
+    def stream_writer(self, context: ReplyContext) -> StreamWriter: ...
+
+    def stream_tap(self, *, strip_usage: bool) -> StreamTap: ...
+
+    def read_usage(self, raw: bytes) -> tuple[Usage | None, str | None]:
+        """Usage and served model of a whole answer; (None, None) if it is not one."""
+        ...
+
+    def read_error(self, status: int, raw: bytes) -> UpstreamError: ...
+
+    def write_error(self, error: ErrorView) -> bytes: ...
+
+    def write_stream_error(self, error: ErrorView) -> bytes: ...
+
+
+def bad_response(provider: str, reason: str) -> GatewayError:
+    """`reason` describes the fault, never the upstream's content."""
+    return GatewayError("upstream.bad_response", provider=provider, reason=reason)
