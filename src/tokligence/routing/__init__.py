@@ -1,0 +1,1 @@
+"""Which upstream a request goes to. Pure: values in, decisions out."""

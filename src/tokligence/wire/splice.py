@@ -52,24 +52,56 @@ class TopLevel:
         return self.raw[:close] + comma + b'"' + name.encode() + b'":' + value + self.raw[close:]
 
 
+# The two ways in which nearly every client writes JSON: compact, and as Python's json.dumps does.
+_STYLES = ((b'":', 1), (b'": ', 2))
+
+
 def _spans(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     """Walk the keys: the decoder has told each value's length, so only keys are matched.
 
     A repeated key leaves fewer entries than there are pairs, so the walk goes astray and does not end at the brace.
     """
+    for colon, comma in _STYLES:
+        spans = _spans_in_style(raw, values, colon, comma)
+        if spans is not None:
+            return spans
+    return _spans_in_any_style(raw, values)
+
+
+def _spans_in_style(
+    raw: bytes, values: dict[str, Raw], colon: bytes, comma: int
+) -> dict[str, tuple[int, int]] | None:
+    """The spans if every pair is written `"key"` + `colon` + value + a separator of `comma` bytes; else None."""
+    spans: dict[str, tuple[int, int]] = {}
+    position = 1
+    for name, value in values.items():
+        key = b'"' + name.encode() + colon
+        content = bytes(value)
+        start = position + len(key)
+        end = start + len(content)
+        if not raw.startswith(key, position) or not raw.startswith(content, start):
+            return None
+        spans[name] = (start, end)
+        position = end + comma
+    return spans if values and position - comma == len(raw) - 1 else None
+
+
+def _spans_in_any_style(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     spans: dict[str, tuple[int, int]] = {}
     opened = _OPEN.match(raw)
     position = opened.end() if opened else 0
     for name, value in values.items():
         key = _KEY.match(raw, position)
-        if key is None:
+        content = bytes(value)
+        if key is None or not raw.startswith(content, key.end()) or not _spells(key.group(1), name):
             raise GatewayError("request.duplicate_key")
-        start = key.end()
-        position = start + len(memoryview(value))
-        spelled = key.group(1)
-        if (b"\\" not in spelled and spelled != name.encode()) or raw[start:position] != bytes(value):
-            raise GatewayError("request.duplicate_key")
-        spans[name] = (start, position)
+        position = key.end() + len(content)
+        spans[name] = (key.end(), position)
     if _CLOSE.match(raw, position) is None:
         raise GatewayError("request.duplicate_key")
     return spans
+
+
+def _spells(spelled: bytes, name: str) -> bool:
+    """Whether the raw key means `name`; escapes are legal in keys."""
+    return spelled == name.encode() or (b"\\" in spelled and msgspec.json.decode(b'"' + spelled + b'"') == name)
