@@ -38,42 +38,104 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
     # --- the HTTP request itself
     "http.malformed": ErrorSpec(400, C, False, "The HTTP request is malformed: {reason}."),
     "http.headers_too_large": ErrorSpec(431, C, False, "The request headers exceed {limit}."),
-    "http.body_too_large": ErrorSpec(413, C, False, "The request body exceeds {limit} bytes.", "Raise max_body_bytes if this is wanted."),
+    "http.body_too_large": ErrorSpec(
+        413, C, False, "The request body exceeds {limit} bytes.", "Raise max_body_bytes if this is wanted."
+    ),
     "http.timeout": ErrorSpec(408, C, True, "The request did not arrive within {seconds} seconds."),
-    "http.unsupported_encoding": ErrorSpec(415, C, False, "Content-Encoding {encoding} is not supported.", "Send gzip, zstd or no encoding."),
+    "http.unsupported_encoding": ErrorSpec(
+        415, C, False, "Content-Encoding {encoding} is not supported.", "Send gzip, zstd or no encoding."
+    ),
     "http.bad_encoding": ErrorSpec(400, C, False, "The request body is not valid {encoding}."),
-    "http.unsupported_media_type": ErrorSpec(415, C, False, "Content-Type {media_type} is not supported here.", "Send application/json."),
+    "http.unsupported_media_type": ErrorSpec(
+        415, C, False, "Content-Type {media_type} is not supported here.", "Send application/json."
+    ),
     "http.not_found": ErrorSpec(404, C, False, "There is nothing at {path}."),
-    "http.method_not_allowed": ErrorSpec(405, C, False, "{method} is not allowed at {path}.", "Use {allowed}."),
+    "http.method_not_allowed": ErrorSpec(
+        405, C, False, "{method} is not allowed at {path}.", "Use {allowed}."
+    ),
     "http.expectation_failed": ErrorSpec(417, C, False, "Expect: {expect} is not supported."),
     # --- who may call
-    "auth.missing_key": ErrorSpec(401, C, False, "No API key was sent.", "Send one of client_keys as Authorization: Bearer KEY or x-api-key: KEY."),
-    "auth.invalid_key": ErrorSpec(401, C, False, "The API key is not known here.", "Use one of the keys in client_keys."),
-    "auth.forbidden_origin": ErrorSpec(403, C, False, "Requests from this web origin are refused.", "Add the origin to cors_origins if it is yours."),
-    "auth.forbidden_host": ErrorSpec(403, C, False, "The Host header does not name this machine.", "Without client_keys only loopback names are served."),
+    "auth.missing_key": ErrorSpec(
+        401,
+        C,
+        False,
+        "No API key was sent.",
+        "Send one of client_keys as Authorization: Bearer KEY or x-api-key: KEY.",
+    ),
+    "auth.invalid_key": ErrorSpec(
+        401, C, False, "The API key is not known here.", "Use one of the keys in client_keys."
+    ),
+    "auth.forbidden_origin": ErrorSpec(
+        403,
+        C,
+        False,
+        "Requests from this web origin are refused.",
+        "Add the origin to cors_origins if it is yours.",
+    ),
+    "auth.forbidden_host": ErrorSpec(
+        403,
+        C,
+        False,
+        "The Host header does not name this machine.",
+        "Without client_keys only loopback names are served.",
+    ),
     # --- the content of a request
     "request.invalid_json": ErrorSpec(400, C, False, "The request body is not valid JSON: {reason}."),
     "request.duplicate_key": ErrorSpec(400, C, False, "The request body repeats a top-level key."),
     "request.missing_field": ErrorSpec(400, C, False, "The field {path} is required."),
     "request.invalid_field": ErrorSpec(400, C, False, "The field {path} is not valid: {reason}."),
     "request.too_deep": ErrorSpec(400, C, False, "The request body is nested too deeply."),
-    "translation.refused": ErrorSpec(400, C, False, "Strict mode: the target cannot express {losses}.", "Drop these fields, choose another model, or set translation_losses=record."),
+    "translation.refused": ErrorSpec(
+        400,
+        C,
+        False,
+        "Strict mode: the target cannot express {losses}.",
+        "Drop these fields, choose another model, or set translation_losses=record.",
+    ),
     # --- choosing where it goes
     "route.no_match": ErrorSpec(404, C, False, "The model {model} is not known here."),
-    "provider.not_configured": ErrorSpec(503, O, False, "The provider {provider} has no API key.", "Set {setting} (environment {variable}) and restart, or route the model elsewhere."),
-    "gateway.loop": ErrorSpec(508, O, False, "This request has already passed through this gateway.", "A base URL points the gateway at itself."),
+    "provider.not_configured": ErrorSpec(
+        503,
+        O,
+        False,
+        "The provider {provider} has no API key.",
+        "Set {setting} (environment {variable}) and restart, or route the model elsewhere.",
+    ),
+    "gateway.loop": ErrorSpec(
+        508,
+        O,
+        False,
+        "This request has already passed through this gateway.",
+        "A base URL points the gateway at itself.",
+    ),
     # --- the upstream
     "upstream.connect_failed": ErrorSpec(502, U, True, "No connection to {provider}: {reason}."),
-    "upstream.blocked": ErrorSpec(502, O, False, "local_only is on: no connection is made to {provider}.", "Set local_only=false to allow it."),
+    "upstream.blocked": ErrorSpec(
+        502,
+        O,
+        False,
+        "local_only is on: no connection is made to {provider}.",
+        "Set local_only=false to allow it.",
+    ),
     "upstream.timeout": ErrorSpec(504, U, True, "{provider} did not answer in time ({phase}, {seconds} s)."),
-    "upstream.bad_response": ErrorSpec(502, U, True, "{provider} sent an answer that is not valid: {reason}."),
+    "upstream.bad_response": ErrorSpec(
+        502, U, True, "{provider} sent an answer that is not valid: {reason}."
+    ),
     "upstream.cut": ErrorSpec(502, U, True, "{provider} closed the connection before the end of its answer."),
     "upstream.error": ErrorSpec(502, U, True, "{provider} reported an error: {reason}."),
     # --- ourselves
     "gateway.overloaded": ErrorSpec(503, G, True, "The gateway has too many open connections."),
     "gateway.shutting_down": ErrorSpec(503, G, True, "The gateway is shutting down."),
-    "gateway.ledger_unavailable": ErrorSpec(503, G, True, "The ledger's journal cannot be written: {reason}.", "Free disk space or fix the permissions of the home directory."),
-    "gateway.internal": ErrorSpec(500, G, True, "An internal error occurred.", "The log has the details under this request id."),
+    "gateway.ledger_unavailable": ErrorSpec(
+        503,
+        G,
+        True,
+        "The ledger's journal cannot be written: {reason}.",
+        "Free disk space or fix the permissions of the home directory.",
+    ),
+    "gateway.internal": ErrorSpec(
+        500, G, True, "An internal error occurred.", "The log has the details under this request id."
+    ),
     # --- the operator's input
     "config.invalid": ErrorSpec(500, O, False, "{reason}"),
 }

@@ -9,7 +9,7 @@ Everything is case-insensitive; a model's name goes on as the client wrote it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -43,12 +43,14 @@ class Resolved(Struct, frozen=True):
     steps: tuple[str, ...] = ()
 
 
-class Families(Struct, frozen=True):
-    """What the catalogue knows of family names: the newest member, and whether a model is a member."""
+class ModelNames(Struct, frozen=True):
+    """What the catalogue knows of names: a family's newest member, whether a model is a member, which of the `known`
+    names are close to a misspelt one."""
 
     newest: Callable[[str], str | None]
     is_family: Callable[[str], bool]
     has_member: Callable[[str, str], bool]  # (family, model)
+    near: Callable[[str], list[str]]
 
 
 class Providers(Struct, frozen=True):
@@ -75,16 +77,18 @@ def parse_route(text: str, origin: str = "") -> Route:
 class _Rule:
     __slots__ = ("exact", "literal", "matches", "route")
 
-    def __init__(self, route: Route, families: Families) -> None:
+    def __init__(self, route: Route, names: ModelNames) -> None:
         pattern = route.pattern.lower()
         self.route = route
         self.exact = "*" not in pattern
         self.literal = len(pattern.replace("*", ""))
         if not self.exact:
             expression = ".*".join(re.escape(piece) for piece in pattern.split("*"))
-            self.matches: Callable[[str], bool] = lambda model, m=re.compile(expression).fullmatch: bool(m(model))  # type: ignore[misc]
+            self.matches: Callable[[str], bool] = lambda model, m=re.compile(expression).fullmatch: bool(
+                m(model)
+            )  # type: ignore[misc]
         else:
-            self.matches = lambda model: families.has_member(pattern, model)
+            self.matches = lambda model: names.has_member(pattern, model)
 
 
 class Router:
@@ -95,24 +99,20 @@ class Router:
         routes: Sequence[Route],
         builtin: Sequence[Route],
         providers: Providers,
-        families: Families,
-        near: Callable[[str, Iterable[str]], list[str]],
-        known: Callable[[], Iterable[str]],
+        names: ModelNames,
     ) -> None:
         self._providers = providers
-        self._families = families
-        self._near = near
-        self._known = known
+        self._names = names
         self._cache: dict[str, Resolved] = {}
         active = [r for r in builtin if r.target in providers.configured]
-        self._idle = [_Rule(r, families) for r in builtin if r.target not in providers.configured]
+        self._idle = [_Rule(r, names) for r in builtin if r.target not in providers.configured]
         self.routes: tuple[Route, ...] = (*routes, *active)
         self._exact: dict[str, Route] = {}
         for route in self.routes:
             if "*" not in route.pattern:
                 self._exact.setdefault(route.pattern.lower(), route)
         # `sorted` is stable: among equals the first written stays first.
-        rules = [_Rule(r, families) for r in self.routes if "*" in r.pattern or families.is_family(r.pattern)]
+        rules = [_Rule(r, names) for r in self.routes if "*" in r.pattern or names.is_family(r.pattern)]
         self._rules = sorted(rules, key=lambda rule: -rule.literal)
         for route in routes:
             self._check(route)
@@ -129,7 +129,7 @@ class Router:
 
     def exact_names(self) -> list[str]:
         """The patterns that are plain names: they join the list of models."""
-        return [route.pattern for route in self._exact.values() if not self._families.is_family(route.pattern)]
+        return [route.pattern for route in self._exact.values() if not self._names.is_family(route.pattern)]
 
     def _resolve(self, asked: str) -> Resolved:
         prefix, slash, rest = asked.partition("/")
@@ -138,17 +138,21 @@ class Router:
         name = asked
         steps: list[str] = []
         while True:
-            route = self._match(name.lower())
+            route = self._exact.get(name.lower())
             if route is None:
-                newest = self._families.newest(name)
-                if newest is None or newest == name:
-                    raise self._no_match(name if steps else asked)
-                steps.append(f"{name} is a family, newest member {newest}")
-                name = newest
-                continue
+                newest = self._names.newest(name)
+                if newest is not None and newest != name:
+                    steps.append(f"{name} is a family, newest member {newest}")
+                    name = newest
+                    continue
+                route = self._match(name.lower())
+            if route is None:
+                raise self._no_match(name if steps else asked)
             steps.append(f"{route.pattern} → {route.target}")
             if len(steps) > MAX_STEPS:
-                raise RouteError(f"the route {steps[0]} does not end after {MAX_STEPS} steps: {', '.join(steps)}")
+                raise RouteError(
+                    f"the route {steps[0]} does not end after {MAX_STEPS} steps: {', '.join(steps)}"
+                )
             head, slash, rest = route.target.partition("/")
             if route.target.lower() in self._providers.ids:
                 return self._to_provider(route.target, name, tuple(steps))
@@ -157,9 +161,6 @@ class Router:
             name = route.target
 
     def _match(self, name: str) -> Route | None:
-        exact = self._exact.get(name)
-        if exact is not None:
-            return exact
         for rule in self._rules:
             if rule.matches(name):
                 return rule.route
@@ -176,7 +177,7 @@ class Router:
             name = model.lower()
             if rule.matches(name) or rule.route.pattern.lower() == name:
                 return self._not_configured(rule.route.target)
-        close = self._near(model, self._known())
+        close = self._names.near(model)
         hint = f"Did you mean {', '.join(close)}?" if close else "GET /v1/models lists what is served."
         return GatewayError("route.no_match", model=model[:200], hint=hint)
 

@@ -104,4 +104,6 @@ def _spans_in_any_style(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[i
 
 def _spells(spelled: bytes, name: str) -> bool:
     """Whether the raw key means `name`; escapes are legal in keys."""
-    return spelled == name.encode() or (b"\\" in spelled and msgspec.json.decode(b'"' + spelled + b'"') == name)
+    return spelled == name.encode() or (
+        b"\\" in spelled and msgspec.json.decode(b'"' + spelled + b'"') == name
+    )

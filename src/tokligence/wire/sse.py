@@ -42,7 +42,9 @@ class Splitter:
             rest = parts.pop()
             events = [part + b"\n\n" for part in parts]
         if len(rest) > self._limit:
-            raise GatewayError("upstream.bad_response", provider="The upstream", reason="an event exceeds the limit")
+            raise GatewayError(
+                "upstream.bad_response", provider="The upstream", reason="an event exceeds the limit"
+            )
         self._buffer = rest
         return events
 

@@ -97,7 +97,9 @@ def _invalid_field(message: str) -> GatewayError:
     if reason.startswith("Object missing required field"):
         name = reason.split("`")[1]
         return GatewayError("request.missing_field", path=f"{path}.{name}" if path else name)
-    return GatewayError("request.invalid_field", path=path or "(the body)", reason=reason[:1].lower() + reason[1:])
+    return GatewayError(
+        "request.invalid_field", path=path or "(the body)", reason=reason[:1].lower() + reason[1:]
+    )
 
 
 # --- normalising, driven by the declared types ----------------------------------------------------------
@@ -148,7 +150,11 @@ def _normalise_object(value: dict[str, Any], members: tuple[Any, ...]) -> Any:
         return value
     shape = _choose(value, structs)
     if shape is None:
-        return {"type": OPAQUE_TAG, "raw": json.dumps(value, ensure_ascii=False)} if OpaqueWire in structs else value
+        return (
+            {"type": OPAQUE_TAG, "raw": json.dumps(value, ensure_ascii=False)}
+            if OpaqueWire in structs
+            else value
+        )
     known: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for key, item in value.items():
