@@ -54,6 +54,14 @@ class ModelCard(Struct, frozen=True):
     price: Price | None = None
 
 
+class Dialect(Struct, frozen=True):
+    """What an upstream of a protocol takes beyond the vendor's own rules; a column of the provider table."""
+
+    max_tokens_field: str = "max_tokens"  # Chat: or "max_completion_tokens"
+    developer_role: bool = False  # Chat: takes role "developer"; else it becomes "system"
+    stream_usage: bool = True  # Chat: takes stream_options.include_usage
+
+
 def unknown(model: str) -> ModelCard:
     """The card of a model that the catalogue does not know."""
     return ModelCard(id=model)

@@ -12,17 +12,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tokligence.catalog.models import ModelCard
+from tokligence.catalog.models import Dialect, ModelCard
 from tokligence.conversation import Loss, ProtocolId, Request, Response, StreamEvent, Usage
 from tokligence.errors import GatewayError
-
-
-class Dialect(Struct, frozen=True):
-    """What an upstream of a protocol takes beyond the vendor's own rules; a column of the provider table."""
-
-    max_tokens_field: str = "max_tokens"  # Chat: or "max_completion_tokens"
-    developer_role: bool = False  # Chat: takes role "developer"; else it becomes "system"
-    stream_usage: bool = True  # Chat: takes stream_options.include_usage
 
 
 class Target(Struct, frozen=True):
