@@ -1,0 +1,81 @@
+"""How much is lost when a field that only one protocol has is dropped.
+
+`EXTRA_SEVERITY` is by field name, for every place where a field may stand (request, message, part, tool, answer).
+A name that is not in the table is not known to us, so it counts as semantic. Names from the vendors' SDKs of
+2026-11 (openai 3.57 `types/chat`, anthropic 1.17 `types` and `types/beta`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokligence.conversation import Extras, Loss, LossReason, ProtocolId, Severity
+
+_C, _S = Severity.COSMETIC, Severity.SEMANTIC
+
+EXTRA_SEVERITY: Final[dict[str, Severity]] = {
+    # --- OpenAI Chat, request
+    "audio": _S,
+    "include_obfuscation": _C,
+    "modalities": _S,
+    "moderation": _S,
+    "prediction": _C,  # makes the same answer faster
+    "prompt_cache_breakpoint": _C,
+    "prompt_cache_key": _C,
+    "prompt_cache_options": _C,
+    "prompt_cache_retention": _C,
+    "response_format": _S,
+    "safety_identifier": _C,
+    "store": _C,
+    "web_search_options": _S,
+    # --- OpenAI Chat, answer
+    "annotations": _S,
+    "logprobs": _S,
+    "object": _C,
+    "obfuscation": _C,
+    "system_fingerprint": _C,
+    # --- Anthropic, request
+    "billing_policy": _C,
+    "cache_control": _C,
+    "citations": _S,
+    "compaction": _S,
+    "container": _S,
+    # Old thinking and old tool results are cleared in long conversations; without it the model sees more, not less.
+    "context_management": _C,
+    "diagnostics": _C,
+    "eager_input_streaming": _C,
+    "fallback_credit_token": _C,
+    "fallbacks": _S,
+    "inference_geo": _S,  # where data may go is not ours to drop silently
+    "mcp_servers": _S,
+    "speed": _C,
+    "thread": _S,
+    "user_profile_id": _C,
+    "workspace_id": _C,
+    # --- OpenRouter and self-hosted servers
+    "format": _C,  # of a reasoning detail: names the vendor's encoding
+    "id": _C,
+    "index": _C,
+    "native_finish_reason": _C,
+    "provider": _C,
+    "timings": _C,
+}
+
+
+def severity_of(name: str) -> Severity:
+    return EXTRA_SEVERITY.get(name, _S)
+
+
+def foreign_losses(extras: Extras | None, own: ProtocolId, path: str = "") -> list[Loss]:
+    """The losses of writing `extras` in protocol `own`: none if they are its own, else one for each field."""
+    if extras is None or extras.origin is own:
+        return []
+    before = f"{path}." if path else ""
+    return [
+        Loss(
+            before + name,
+            LossReason.UNSUPPORTED if name in EXTRA_SEVERITY else LossReason.UNKNOWN_FIELD,
+            severity_of(name),
+        )
+        for name in extras.fields
+    ]
