@@ -105,7 +105,9 @@ class Router:
         self._names = names
         self._cache: dict[str, Resolved] = {}
         active = [r for r in builtin if r.target in providers.configured]
-        self._idle = [_Rule(r, names) for r in builtin if r.target not in providers.configured]
+        # A family whose provider has no key is told apart from a model that nobody knows; `*` says neither.
+        idle = [r for r in builtin if r.target not in providers.configured and r.pattern != "*"]
+        self._idle = [_Rule(r, names) for r in idle]
         self.routes: tuple[Route, ...] = (*routes, *active)
         self._exact: dict[str, Route] = {}
         for route in self.routes:

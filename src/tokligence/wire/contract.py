@@ -97,6 +97,16 @@ class ErrorView(Struct, frozen=True):
     param: str | None = None
 
 
+class ListedModel(Struct, frozen=True):
+    """A model that can be asked for. `created`: Unix seconds, 0 if not known; `owner`: the provider's id."""
+
+    id: str
+    created: int
+    owner: str
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
 class StreamReader(Protocol):
     """Reads an upstream's stream. `feed` takes one SSE event (name or b"", data) and gives events in the order
     that `conversation` demands. A malformed event raises `GatewayError("upstream.bad_response")`. `eof` is called
@@ -135,11 +145,16 @@ class StreamTap(Protocol):
 
 
 class Codec(Protocol):
-    """One protocol. `fail_tail`: a protocol's error event as raw SSE for a same-protocol stream that was cut."""
+    """One protocol. `write_stream_error`: its error event, for a same-protocol stream that was cut."""
 
     protocol: ProtocolId
 
     def peek(self, raw: bytes) -> Peek: ...
+
+    def splice(self, raw: bytes, *, model: str | None, ask_usage: bool) -> bytes:
+        """The request for a same-protocol upstream: another model name, and asked for usage in its stream, where
+        wanted; all other bytes as they came. Repeated top-level keys are refused."""
+        ...
 
     def read_request(self, raw: bytes) -> Request: ...
 
@@ -164,6 +179,10 @@ class Codec(Protocol):
     def write_error(self, error: ErrorView) -> bytes: ...
 
     def write_stream_error(self, error: ErrorView) -> bytes: ...
+
+    def write_models(self, models: Sequence[ListedModel]) -> bytes: ...
+
+    def write_model(self, model: ListedModel) -> bytes: ...
 
 
 def bad_response(provider: str, reason: str) -> GatewayError:

@@ -27,6 +27,8 @@ class TopLevel:
 
     def __init__(self, raw: bytes) -> None:
         try:
+            if not raw.isascii():
+                raw.decode()  # the decoder does not look into values that stay raw
             values = _OBJECT.decode(raw)
         except msgspec.ValidationError:
             raise GatewayError("request.invalid_json", reason="it is not an object") from None

@@ -26,7 +26,7 @@ _MARK = b"__tgw_"
 T = TypeVar("T")
 
 
-class Wire(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Wire(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Base of the structs that are read: declares where unknown fields go."""
 
     extras: dict[str, Raw] | None = msgspec.field(default=None, name=EXTRAS_KEY)
