@@ -20,8 +20,29 @@ class ThinkingStyle(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ThinkingOff(StrEnum):
+    """How a model that thinks is asked not to."""
+
+    OMIT = "omit"  # it thinks only when asked: leave the field out
+    DISABLED = "disabled"  # Anthropic thinking.type disabled (refused at efforts above high)
+    BETWEEN_TOOLS = "between_tools"  # Anthropic thinking.type between_tools (refused at efforts above high)
+    NEVER = "never"  # it always thinks
+
+
+class ChatTools(StrEnum):
+    """Whether OpenAI's Chat endpoint lets a model call functions."""
+
+    ANY = "any"
+    WITHOUT_REASONING = "without_reasoning"  # only together with reasoning_effort "none", said explicitly
+    NEVER = "never"  # only OpenAI's Responses endpoint does
+
+
 class Price(Struct, frozen=True):
-    """pico-USD per token of each disjoint class. `date`: when the source was read, YYYY-MM-DD."""
+    """pico-USD per token of each disjoint class. `date`: as of when the source says so, YYYY-MM-DD.
+
+    `cache_write_5m` and `cache_write_1h` are the short-lived and the long-lived write; OpenAI's are 30 minutes and
+    12 hours. A request with more than `long_from` prompt tokens (all input classes) is billed at `long` throughout:
+    see `at_length`."""
 
     input: int
     output: int
@@ -31,27 +52,43 @@ class Price(Struct, frozen=True):
     date: str
     source: str
     web_search: int = 0  # pico-USD per search
+    long_from: int | None = None
+    long: Price | None = None
+
+
+def at_length(price: Price, prompt_tokens: int) -> Price:
+    """The price that holds for a request of that many prompt tokens."""
+    if price.long is not None and price.long_from is not None and prompt_tokens > price.long_from:
+        return price.long
+    return price
 
 
 class ModelCard(Struct, frozen=True):
-    """`id`: the vendor's name. `vendor`: provider id. `family`: "claude-sonnet" …; `released`: orders a family.
+    """`id`: the vendor's name, `aliases`: its other names. `vendor`: provider id. `family`: "claude-sonnet" …;
+    `released`: YYYY-MM-DD, orders a family. `source`: where limits and capabilities were read.
     None or UNKNOWN: not known, so nothing is clamped or dropped on its account."""
 
     id: str
     vendor: str = ""
     family: str = ""
     released: str = ""
+    aliases: tuple[str, ...] = ()
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     thinking: ThinkingStyle = ThinkingStyle.UNKNOWN
+    thinking_off: ThinkingOff = ThinkingOff.OMIT
     efforts: tuple[str, ...] = ()  # accepted effort words; empty: not known
     sampling: bool = True  # takes temperature, top_p, top_k
+    one_sampler: bool = False  # takes temperature or top_p, not both
     stop: bool = True  # takes stop sequences
     structured_output: bool = True  # takes a JSON schema natively
     strict_tools: bool = True  # takes `strict` on tools
+    forced_tools: bool = True  # takes a tool choice that demands a call
+    chat_tools: ChatTools = ChatTools.ANY
     mid_system: bool = False  # Anthropic: takes role system inside messages
     images: bool = True
     price: Price | None = None
+    source: str = ""
 
 
 class Dialect(Struct, frozen=True):
