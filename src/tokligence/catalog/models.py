@@ -97,6 +97,9 @@ class Dialect(Struct, frozen=True):
     max_tokens_field: str = "max_tokens"  # Chat: or "max_completion_tokens"
     developer_role: bool = False  # Chat: takes role "developer"; else it becomes "system"
     stream_usage: bool = True  # Chat: takes stream_options.include_usage
+    # Chat: the field in which a model's earlier reasoning goes back to it, "reasoning_content" (DeepSeek, Kimi) or
+    # "reasoning_details" (OpenRouter); "": it is not sent back.
+    reasoning_field: str = ""
 
 
 def unknown(model: str) -> ModelCard:

@@ -32,10 +32,12 @@ class ReplyMemory(Struct, frozen=True):
 
     `renames`: tool name as the upstream knows it -> as the client named it, where they differ.
     `output_tool`: the forced tool that stands for a structured output; its arguments are the answer's text.
+    `tools`: names of the tools offered, as the upstream knows them: tells a whole name from the start of one.
     """
 
     renames: Mapping[str, str] = {}
     output_tool: str | None = None
+    tools: frozenset[str] = frozenset()
 
 
 class Written(Struct, frozen=True):
