@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from tokligence.config.errors import printable
@@ -12,8 +11,6 @@ SHOW_ENDS_FROM: Final = 20
 
 SHOW_TAIL_FROM: Final = 12
 """Characters a secret must have before its last two are shown."""
-
-_USERINFO: Final = re.compile(r"(?<=://)[^/?#@\s]*@")
 
 
 def masked(secret: str) -> str:
@@ -25,8 +22,3 @@ def masked(secret: str) -> str:
     if len(secret) >= SHOW_TAIL_FROM:
         return printable(f"…{secret[-2:]}")
     return "…"
-
-
-def masked_url(url: str) -> str:
-    """`url` without the user name and password that may stand before its host."""
-    return _USERINFO.sub("…@", url)

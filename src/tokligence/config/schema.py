@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 from msgspec import Struct
 
-from tokligence.config.mask import masked, masked_url
+from tokligence.config.mask import masked
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -23,12 +23,15 @@ class Kind(StrEnum):
     """How a setting's text is read; the value is the word of the documentation."""
 
     TEXT = "text"
-    NAME = "name"  # letters, digits, `-`, `_`: becomes a part of a path
+    NAME = "name"  # becomes a part of a path
+    WORD = "word"  # becomes a header's value
+    HOST = "host"
     INTEGER = "whole number"
     NUMBER = "number"
     SIZE = "size"
     SWITCH = "yes or no"
     LIST = "list"
+    ORIGINS = "list of origins"
     PATH = "path"
     URL = "address"
     SECRET = "key"  # noqa: S105 - the word, not a secret
@@ -81,7 +84,7 @@ class ClientKey(Struct, frozen=True, kw_only=True):
     user: str | None = None
     team: str | None = None
 
-    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override needs Python 3.12
+    def __repr__(self) -> str:
         return f"ClientKey({self.name}={masked(self.value)}, user={self.user!r}, team={self.team!r})"
 
 
@@ -93,9 +96,9 @@ class ProviderSection(Struct, frozen=True, kw_only=True):
     protocol: str = "openai"
     api_key: str | None = None
 
-    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override needs Python 3.12
+    def __repr__(self) -> str:
         key = None if self.api_key is None else masked(self.api_key)
-        return f"ProviderSection({self.name}, {self.protocol}, {masked_url(self.base_url)}, api_key={key})"
+        return f"ProviderSection({self.name}, {self.protocol}, {self.base_url}, api_key={key})"
 
 
 PROTOCOLS: Final[dict[str, str]] = {
@@ -133,7 +136,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         Setting(
             help="Address to listen on; localhost is 127.0.0.1 and ::1. Any other than loopback needs client_keys.",
-            group=Group.SERVER, flag="--host", reload=False,
+            group=Group.SERVER, kind=Kind.HOST, flag="--host", reload=False,
         ),
     ] = "localhost"
     port: Annotated[
@@ -164,12 +167,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(
             help="Keys that clients must send, as name=value; value in clear or sha256:HEX, then ;user=… and ;team=… if wanted."
             " Empty: no key is asked for.",
-            group=Group.CLIENTS, kind=Kind.CLIENT_KEYS, secret=True, example="laptop=choose-a-long-random-key;user=me",
+            group=Group.CLIENTS, kind=Kind.CLIENT_KEYS, secret=True, example="laptop=sha256:HEX;user=me",
         ),
     ] = ()
     cors_origins: Annotated[
         tuple[str, ...],
-        Setting(help="Web origins whose pages may call the gateway.", group=Group.CLIENTS, kind=Kind.LIST, example="http://localhost:3000"),
+        Setting(help="Web origins whose pages may call the gateway.", group=Group.CLIENTS, kind=Kind.ORIGINS, example="http://localhost:3000"),
     ] = ()
 
     # --- Providers
@@ -183,7 +186,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "https://api.openai.com/v1"
     openai_organization: Annotated[
         str | None,
-        Setting(help="OpenAI organization that calls are made for.", group=Group.PROVIDERS, example="org-..."),
+        Setting(help="OpenAI organization that calls are made for.", group=Group.PROVIDERS, kind=Kind.WORD, example="org-..."),
     ] = None
     anthropic_api_key: Annotated[
         str | None,
@@ -195,7 +198,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "https://api.anthropic.com"
     anthropic_version: Annotated[
         str,
-        Setting(help="The anthropic-version header of calls whose client sends none.", group=Group.PROVIDERS),
+        Setting(help="The anthropic-version header of calls whose client sends none.", group=Group.PROVIDERS, kind=Kind.WORD),
     ] = "2023-06-01"
     anthropic_max_tokens: Annotated[
         int | None,
@@ -398,12 +401,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 14
     # fmt: on
 
-    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override needs Python 3.12
-        public = ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in SECRET_NAMES)
-        parts = (
-            f"{name}={masked_url(value) if isinstance(value, str) else value!r}" for name, value in public
-        )
-        return f"Settings({', '.join(parts)})"
+    def __repr__(self) -> str:
+        public = (name for name in self.__struct_fields__ if name not in SECRET_NAMES)
+        return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in public)})"
 
 
 class Field(Struct, frozen=True):

@@ -1,0 +1,138 @@
+"""Our INI dialect, its syntax only: which keys stand where, with which text. What they mean is `load`'s business.
+
+    # a comment; so is a line that begins with ;     (there are none after a value)
+    port = 8081                                      a line before any section is valid
+    display_name = "Team #1"                         quotes around a whole value are taken away
+    [provider.groq]                                  section names and keys in any case
+    base_url = https://example.com/v1
+    model_provider_routes =                          a deeper indented line continues the value;
+        gpt*=openai                                  only lists may go over several lines
+        # a comment in between
+        claude*=anthropic
+
+Files are UTF-8 with or without a byte order mark, with any line ending. `%` means nothing; `${VAR}` and
+`${VAR:-default}` are replaced by `expand`, `$${` stands for `${`.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from tokligence.config.errors import ConfigError
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+"""A configuration file larger than this is a mistake, such as a path to a log."""
+
+LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_SECTION: Final = re.compile(r"\[\s*([^\[\]]*?)\s*\]\s*(?:[#;].*)?")
+_VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
+
+
+class Part(NamedTuple):
+    """One line of a value. `line`: counted from 1; None where the text is not from a file."""
+
+    text: str
+    line: int | None = None
+
+
+class Entry(Struct, frozen=True):
+    """One `key = value`. `section`, `key`: in lower case; `section` is "" before the first heading.
+    `parts`: the lines of its value, empty ones left out."""
+
+    section: str
+    key: str
+    line: int
+    parts: tuple[Part, ...]
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a configuration file; None if there is none. Raises `ConfigError` if it cannot be read as text."""
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ConfigError("is not a regular file", file=path)
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = "is a directory, not a file" if path.is_dir() else f"cannot be read: {error.strerror}"
+        raise ConfigError(reason, file=path) from error
+    return _decoded(raw, path)
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigError(f"is larger than {MAX_FILE_BYTES} bytes", file=path)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len(LINE_END.findall(raw[: error.start].decode("latin-1"))) + 1
+        raise ConfigError("is not UTF-8 text", file=path, line=line) from error
+    if (nul := text.find("\0")) >= 0:
+        line = len(LINE_END.findall(text[:nul])) + 1
+        raise ConfigError("contains a NUL character", file=path, line=line)
+    return text
+
+
+def read_entries(text: str, file: Path) -> tuple[Entry, ...]:
+    """Every `key = value` of a file in its order. Raises `ConfigError` with the line of the first syntax error."""
+    entries: list[Entry] = []
+    section = ""
+    indent = -1  # of the key that a deeper line would continue; -1: there is none
+    for number, raw in enumerate(LINE_END.split(text), start=1):
+        line = raw.strip()
+        if not line or line[0] in "#;":
+            continue
+        depth = len(raw) - len(raw.lstrip())
+        if 0 <= indent < depth:
+            last = entries[-1]
+            entries[-1] = Entry(last.section, last.key, last.line, (*last.parts, Part(line, number)))
+            continue
+        if line[0] == "[":
+            section, indent = _section(line, number, file), -1
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError("expected a line of the form: key = value", file=file, line=number)
+        parts = (Part(value.strip(), number),) if value.strip() else ()
+        entries.append(Entry(section, key.strip().lower(), number, parts))
+        indent = depth
+    return tuple(entries)
+
+
+def _section(line: str, number: int, file: Path) -> str:
+    heading = _SECTION.fullmatch(line)
+    if heading is None or not heading[1]:
+        raise ConfigError("expected a section heading of the form: [name]", file=file, line=number)
+    return heading[1].lower()
+
+
+def unquoted(text: str) -> str:
+    """`text` without the quotes around the whole of it."""
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]:
+        return text[1:-1]
+    return text
+
+
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """`text` with `${VAR}` and `${VAR:-default}` replaced, and the names that have neither value nor default.
+    A variable that is set but empty counts as not set."""
+    missing: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return "${"
+        found = environ.get(name) or match[2]
+        if found is None:
+            missing.append(name)
+            return ""
+        return found
+
+    return _VARIABLE.sub(value, text), tuple(missing)
