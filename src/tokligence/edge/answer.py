@@ -1,0 +1,233 @@
+"""The answer to one request: `pipeline.contract.Sink` over a connection.
+
+A head is three precomputed pieces (status line with date, connection, framing) around the caller's headers. Every
+answer that cannot be completed as announced ends with the connection cut, so that a client never takes a part for
+the whole.
+"""
+
+from __future__ import annotations
+
+from asyncio import Event, Task, WriteTransport
+from collections.abc import Callable
+from email.utils import formatdate
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from tokligence.pipeline.contract import Headers
+
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
+_CLOSE: Final = b"connection: close\r\n"
+_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_UNKNOWN_LENGTH: Final = -1
+
+
+class StatusLines:
+    """`HTTP/1.1 200 OK` with its Date line, by status. `refresh` once a second."""
+
+    __slots__ = ("_lines", "_second")
+
+    def __init__(self) -> None:
+        self._lines: dict[int, bytes] = {}
+        self._second = -1
+
+    def refresh(self, wall: float) -> None:
+        """`wall`: Unix seconds."""
+        if int(wall) != self._second:
+            self._second = int(wall)
+            self._lines.clear()
+
+    def get(self, status: int) -> bytes:
+        line = self._lines.get(status)
+        if line is None:
+            reason = HTTPStatus(status).phrase if status in _KNOWN else ""
+            date = formatdate(self._second, usegmt=True)
+            line = self._lines[status] = f"HTTP/1.1 {status} {reason}\r\ndate: {date}\r\n".encode()
+        return line
+
+
+_KNOWN: Final = frozenset(int(status) for status in HTTPStatus)
+
+
+class Outlet(Protocol):
+    """What an answer needs of its connection."""
+
+    lines: StatusLines
+    lost: bool
+    room: Event | None  # set while the client reads fast enough; None if it always has
+    written: int  # bytes, over the connection's life
+
+    @property
+    def transport(self) -> WriteTransport: ...
+
+    @property
+    def ending(self) -> bool:
+        """No further request will be served here."""
+        ...
+
+    def answered(self, answer: Answer) -> None: ...
+
+    def cut(self) -> None:
+        """Closes without flushing."""
+        ...
+
+
+class Progress(IntEnum):
+    WAITING = 0
+    STARTED = 1
+    ENDED = 2
+
+
+class Answer:
+    """See `pipeline.contract.Sink`. Headers named content-length, transfer-encoding, connection and date are the
+    connection's affair: the caller's are dropped."""
+
+    __slots__ = (
+        "_chunked",
+        "_http10",
+        "_left",
+        "_outlet",
+        "_probed",
+        "_progress",
+        "_silent",
+        "_when_gone",
+        "close",
+        "task",
+    )
+
+    def __init__(self, outlet: Outlet, *, head_only: bool, http10: bool, close: bool) -> None:
+        self._outlet = outlet
+        self._silent = head_only  # no body follows the head
+        self._http10 = http10
+        self._chunked = False
+        self._probed = False
+        self._left = _UNKNOWN_LENGTH  # bytes still owed of an announced length
+        self._progress = Progress.WAITING
+        self._when_gone: Callable[[], None] | None = None
+        self.close = close
+        self.task: Task[None] | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._progress is not Progress.WAITING
+
+    @property
+    def ended(self) -> bool:
+        return self._progress is Progress.ENDED
+
+    @property
+    def gone(self) -> bool:
+        return self._outlet.lost
+
+    def start(self, status: int, headers: Headers, length: int | None = None) -> None:
+        head = self._head(status, headers, length)
+        self._progress = Progress.STARTED
+        self._send(head)
+
+    def write(self, data: bytes) -> None:
+        if self._progress is not Progress.STARTED:
+            raise RuntimeError("write before start or after end")
+        if data:  # an empty chunk would be the last one
+            self._send(self._frame(data))
+
+    def end(self, data: bytes = b"") -> None:
+        if self._progress is not Progress.STARTED:
+            raise RuntimeError("end before start or after end")
+        last = self._frame(data) if data else b""
+        if self._chunked:
+            last += _LAST_CHUNK
+        if last:
+            self._send(last)
+        self._finish()
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        head = self._head(status, headers, len(body))
+        self._progress = Progress.STARTED
+        if self._left > 0:
+            self._left = 0
+            self._send(head + body)
+        else:
+            self._send(head)
+        self._finish()
+
+    async def drained(self) -> None:
+        room = self._outlet.room
+        if room is not None:
+            await room.wait()
+
+    def on_gone(self, callback: Callable[[], None] | None) -> None:
+        """A client that has already gone is reported at once."""
+        if callback is not None and self._outlet.lost and not self.ended:
+            callback()
+        else:
+            self._when_gone = callback
+
+    def leave(self) -> None:
+        """The connection's word that the client has gone."""
+        callback, self._when_gone = self._when_gone, None
+        if callback is not None and not self.ended:
+            callback()
+
+    def may_probe(self) -> bool:
+        """Whether an interim answer may go out, the first time that it is asked: see `protocol`."""
+        asked, self._probed = self._probed, True
+        return not (asked or self.started or self._http10)
+
+    def abandon(self) -> None:
+        """Gives up on an answer that has begun: the client sees that it is cut."""
+        self._progress = Progress.ENDED
+        self._outlet.cut()
+
+    def _head(self, status: int, headers: Headers, length: int | None) -> bytes:
+        if self._progress is not Progress.WAITING:
+            raise RuntimeError("the answer has already started")
+        if status in (204, 304):
+            self._silent, length = True, None
+        lines = [b"%b: %b\r\n" % field for field in headers if field[0] not in _FRAMING]
+        block = b"".join(lines)
+        if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines) or b"\0" in block:
+            raise ValueError("a header of the answer holds a line break or a NUL")
+        if length is not None:
+            framing = b"content-length: %d\r\n\r\n" % length
+            self._left = 0 if self._silent else length
+        elif self._silent:
+            framing = b"\r\n"
+        elif self._http10:
+            framing = b"\r\n"  # the body ends where the connection does
+            self.close = True
+        else:
+            framing = b"transfer-encoding: chunked\r\n\r\n"
+            self._chunked = True
+        outlet = self._outlet
+        if self.close or outlet.ending:
+            self.close = True
+            return outlet.lines.get(status) + block + _CLOSE + framing
+        if self._http10:
+            return outlet.lines.get(status) + block + _KEEP_ALIVE + framing
+        return outlet.lines.get(status) + block + framing
+
+    def _frame(self, data: bytes) -> bytes:
+        if self._silent:
+            return b""
+        if self._chunked:
+            return b"%x\r\n%b\r\n" % (len(data), data)
+        if self._left != _UNKNOWN_LENGTH:
+            if len(data) > self._left:
+                raise RuntimeError("the answer is longer than announced")
+            self._left -= len(data)
+        return data
+
+    def _send(self, data: bytes) -> None:
+        outlet = self._outlet
+        if not outlet.lost and data:
+            outlet.written += len(data)
+            outlet.transport.write(data)
+
+    def _finish(self) -> None:
+        if self._left > 0:
+            self.abandon()
+            raise RuntimeError("the answer is shorter than announced")
+        self._progress = Progress.ENDED
+        if not self._outlet.lost:
+            self._outlet.answered(self)

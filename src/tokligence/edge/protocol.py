@@ -1,0 +1,511 @@
+"""One client connection: bytes -> requests -> answers, in order, one at a time.
+
+Reading and answering are two independent states. Reading:
+
+    IDLE --byte--> HEAD --head complete--> BODY --message complete--> IDLE
+    HEAD --head complete, no body--> IDLE;  any --refused, last request, end of input--> OVER
+
+While an answer runs nothing more is parsed: bytes that come are held, and past a limit reading pauses. Only what
+stood behind the request in the same slice has been parsed already; it waits in `_waiting`.
+
+Two rules keep the cost bounded. llhttp accumulates a field until its end, so the parser is fed in slices and never
+more than the header limit without having reported something. No timer is set for a request: a connection carries
+one `deadline`, and the server's sweep looks at all of them.
+
+A client that shuts down its write side and one that has gone look the same until we send something. The answer
+still goes out; meanwhile an HTTP/1.1 client is sent an interim `100 Continue`, which RFC 9110, 15.2 has it ignore,
+and to which a host without that connection replies with a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from enum import IntEnum
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from tokligence.edge.answer import Answer
+from tokligence.edge.body import Body, open_body
+from tokligence.edge.head import (
+    CHUNKED,
+    Head,
+    headers_too_large,
+    malformed,
+    read_head,
+    read_target,
+    without_upgrade,
+)
+from tokligence.errors import GatewayError
+from tokligence.pipeline.contract import Call, Headers
+
+if TYPE_CHECKING:
+    from tokligence.edge.server import Server
+
+SLICE: Final = 16384
+"""Bytes parsed at once where several requests may stand in one read."""
+
+HELD_LIMIT: Final = 65536
+"""Bytes held behind a running answer before reading pauses."""
+
+BODY_STEP: Final = 65536
+"""Bytes of a body that earn it another `body_timeout_s`."""
+
+LINGER_S: Final = 5.0
+"""How long we still read, and drop, after the last answer while the client is still sending: closing at once would
+reset the connection and could take the answer away before the client has read it (RFC 9112, 9.6)."""
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Reading(IntEnum):
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    OVER = 3  # what still comes is dropped
+
+
+class Connection(asyncio.Protocol):
+    """Made by the server for each accepted socket. `deadline`: the loop's clock, inf for none."""
+
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_body_left",
+        "_dropped",
+        "_ended_input",
+        "_fresh",
+        "_head",
+        "_headers",
+        "_held",
+        "_loop",
+        "_offered_upgrade",
+        "_owes_continue",
+        "_parser",
+        "_paused_reading",
+        "_progress_at",
+        "_progress_sent",
+        "_quiet",
+        "_reading",
+        "_server",
+        "_target",
+        "_waiting",
+        "closing",
+        "deadline",
+        "lines",
+        "lost",
+        "room",
+        "transport",
+        "written",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop = server.loop
+        self._parser: HttpRequestParser | None = None
+        self._reading = Reading.IDLE
+        self._target = b""
+        self._headers: Headers = []
+        self._head: Head | None = None
+        self._body: Body | None = None
+        self._body_left = 0  # bytes, of an announced length
+        self._fresh = 0  # body bytes since the deadline was last moved
+        self._quiet = 0  # bytes fed since the parser last completed something
+        self._offered_upgrade = False
+        self._owes_continue = False
+        self._answer: Answer | None = None
+        self._waiting: list[tuple[Call | GatewayError, Answer, str]] = []
+        self._held: bytearray | None = None
+        self._paused_reading = False
+        self._ended_input = False
+        self._dropped = False  # the client has sent, or is still sending, what nobody reads
+        self._progress_at = 0.0
+        self._progress_sent = 0
+        self.deadline = inf
+        self.closing = False
+        # of answer.Outlet
+        self.lines = server.lines
+        self.lost = False
+        self.room: asyncio.Event | None = None
+        self.written = 0
+
+    # --- the transport's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._parser = HttpRequestParser(self)
+        self.deadline = self._server.now + self._server.limits.keepalive_timeout_s
+        refusal = self._server.admit(self)
+        if refusal is not None:
+            self._refuse(refusal)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is not None:
+            self._hold(data)
+        elif self._reading is not Reading.OVER:
+            self._read(data)
+        else:
+            self._dropped = True
+
+    def eof_received(self) -> bool:
+        """True keeps our side open."""
+        self._ended_input = True
+        if self._answer is None:
+            return self._input_ended()
+        self._watch()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface
+        self.lost = True
+        self._reading = Reading.OVER
+        self._parser = None  # it refers back to us
+        self._body = self._held = None
+        self._waiting.clear()
+        self._server.forget(self)
+        if self.room is not None:
+            self.room.set()
+        if self._answer is not None:
+            self._answer.leave()
+
+    def pause_writing(self) -> None:
+        if self.room is None:
+            self.room = asyncio.Event()
+        self.room.clear()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        if self.room is not None:
+            self.room.set()
+
+    # --- the parser's callbacks
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # llhttp strips white space before a value, not after it.
+        self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        parser = cast("HttpRequestParser", self._parser)
+        headers = self._headers
+        method = parser.get_method().decode()
+        self._head = head = read_head(
+            method, self._target, parser.get_http_version(), headers, self._server.limits
+        )
+        self._headers = []  # of trailers, which are dropped
+        self._quiet = 0
+        if parser.should_upgrade():
+            self._decline_upgrade(headers)
+        elif head.length:
+            self._reading = Reading.BODY
+            self._body = open_body(head.encoding, self._server.limits.max_body_bytes)
+            self._body_left = 0 if head.length == CHUNKED else head.length
+            self._fresh = BODY_STEP
+            if head.expects_continue:
+                self._owes_continue = True
+                if self._answer is None:
+                    self._send_continue()
+
+    def on_body(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.feed(data)
+        size = len(data)
+        self._fresh += size
+        self._body_left -= size
+        self._quiet = 0
+
+    def on_message_complete(self) -> None:
+        if self._offered_upgrade:
+            return  # the parser stops here, before the body; see _replay
+        head = cast("Head", self._head)
+        body = b""
+        if self._body is not None:
+            body = self._body.finish()
+            self._body = None
+        self._head = None
+        self._target = b""
+        self._headers = []
+        self._body_left = self._quiet = 0
+        self._owes_continue = False
+        keep = cast("HttpRequestParser", self._parser).should_keep_alive()
+        self._reading = Reading.IDLE if keep else Reading.OVER
+        call = Call(head.method, head.path, head.query, head.headers, body, self._loop.time())
+        answer = Answer(self, head_only=head.method == "HEAD", http10=head.http10, close=not keep)
+        if self._answer is None:
+            self._begin(call, answer)
+        else:
+            self._waiting.append((call, answer, head.path))
+
+    # --- reading
+
+    def _read(self, data: bytes) -> None:
+        try:
+            if len(data) <= SLICE:
+                self._feed(data)
+            else:
+                self._feed_slices(data)
+        except HttpParserError as error:
+            self._stop_parsing(error)
+        if self._answer is None:
+            self._await_more()
+
+    def _feed_slices(self, data: bytes) -> None:
+        view = memoryview(data)
+        position = 0
+        while position < len(view) and self._reading is not Reading.OVER:
+            if self._answer is not None:
+                self._hold(view[position:])
+                return
+            step = max(SLICE, self._body_left)
+            self._feed(view[position : position + step])
+            position += step
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        self._quiet += len(data)
+        parser = cast("HttpRequestParser", self._parser)
+        try:
+            parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._replay(bytes(data[upgrade.args[0] :]))
+            return
+        limits = self._server.limits
+        if self._quiet > limits.max_header_bytes or len(self._headers) > limits.max_headers:
+            self._refuse(headers_too_large(limits))
+
+    def _decline_upgrade(self, headers: Headers) -> None:
+        protocol = next((value for name, value in headers if name == b"upgrade"), b"")
+        if protocol.lower() == b"websocket":
+            # A web socket is another interface, not a better way to this one; 426 sends clients that try it
+            # first to plain HTTP without a retry.
+            raise GatewayError("http.upgrade_refused", protocol=protocol.decode("latin-1"))
+        self._offered_upgrade = True
+        self._headers = headers
+
+    def _replay(self, rest: bytes) -> None:
+        """After an offer of an upgrade llhttp takes what follows for another protocol. It is the rest of this
+        request, so a new parser gets the head again, without the offer."""
+        head = without_upgrade(cast("Head", self._head).method, self._target, self._headers)
+        self._offered_upgrade = False
+        self._target, self._headers = b"", []
+        self._parser = HttpRequestParser(self)
+        self._parser.feed_data(head)
+        if rest:
+            self._read(rest) if self._answer is None else self._hold(rest)
+
+    def _stop_parsing(self, error: HttpParserError) -> None:
+        cause = error.__context__
+        if isinstance(cause, GatewayError):
+            self._refuse(cause)
+        elif self._reading is Reading.OVER:  # bytes after a request that said it was the last
+            self._dropped = True
+        else:
+            self._refuse(malformed(str(error)))
+
+    def _hold(self, data: bytes | memoryview) -> None:
+        if self._reading is Reading.OVER:
+            self._dropped = True
+            return
+        if self._held is None:
+            self._held = bytearray()
+        self._held += data
+        if len(self._held) > HELD_LIMIT and not self._paused_reading and not self._ended_input:
+            self._paused_reading = True
+            self.transport.pause_reading()
+            self._watch()
+
+    def _await_more(self) -> None:
+        """Moves the deadline for a request that is under way."""
+        limits = self._server.limits
+        if self._reading is Reading.IDLE:
+            self._reading = Reading.HEAD
+            self.deadline = self._loop.time() + limits.header_timeout_s
+        elif self._reading is Reading.BODY and self._fresh >= BODY_STEP:
+            self._fresh = 0
+            self.deadline = self._loop.time() + limits.body_timeout_s
+
+    def _input_ended(self) -> bool:
+        if self._reading in (Reading.HEAD, Reading.BODY):
+            self._refuse(malformed("the request was cut short"))
+            return True
+        return False
+
+    def _send_continue(self) -> None:
+        self._owes_continue = False
+        self.written += len(_CONTINUE)
+        self.transport.write(_CONTINUE)
+
+    # --- answering
+
+    def _begin(self, call: Call, answer: Answer) -> None:
+        self._answer = answer
+        self.deadline = inf
+        answer.task = self._loop.create_task(self._run(call, answer))
+        self._server.tasks.add(answer.task)
+
+    async def _run(self, call: Call, answer: Answer) -> None:
+        try:
+            await self._server.handler(call, answer)
+            if not (answer.ended or self.lost):
+                raise RuntimeError("the handler returned before the end of its answer")
+        except GatewayError as error:
+            self._fail(answer, error, call.path)
+        except Exception as error:  # noqa: BLE001 - the edge is where an unforeseen error stops
+            self._server.crashed(error, call)
+            self._fail(answer, GatewayError("gateway.internal"), call.path)
+        finally:
+            self._server.tasks.discard(cast("asyncio.Task[None]", answer.task))
+            if not answer.ended:  # cancelled
+                answer.abandon()
+
+    def _fail(self, answer: Answer, error: GatewayError, path: str) -> None:
+        if answer.started:
+            if not answer.ended:
+                answer.abandon()
+            return
+        headers, body = self._server.error_answer(path, error)
+        answer.whole(error.status, headers, body)
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answers a request that never becomes a call, after those before it, and ends the connection."""
+        self._reading = Reading.OVER
+        self._dropped = True
+        path, head_only = self._blame()
+        self._body = None
+        answer = Answer(self, head_only=head_only, http10=False, close=True)
+        if self._answer is None:
+            self._answer = answer
+            self._fail(answer, error, path)
+        else:
+            self._waiting.append((error, answer, path))
+
+    def _blame(self) -> tuple[str, bool]:
+        """The path of the request that is being read, as far as known, for the shape of its error; and whether it
+        is a HEAD request."""
+        if self._head is not None:
+            return self._head.path, self._head.method == "HEAD"
+        try:
+            return read_target(self._target, "")[0], False
+        except GatewayError:
+            return "/", False
+
+    @property
+    def ending(self) -> bool:
+        return self._server.draining
+
+    def answered(self, answer: Answer) -> None:
+        """The answer's last byte has been handed to the transport."""
+        self._answer = None
+        if answer.close or self._server.draining:
+            self._end()
+            return
+        if self._waiting:
+            item, waiting, path = self._waiting.pop(0)
+            if isinstance(item, Call):
+                self._begin(item, waiting)
+            else:
+                self._answer = waiting
+                self._fail(waiting, item, path)
+            return
+        self._resume()
+
+    def _resume(self) -> None:
+        """Goes on with what came while the answer ran, or waits for more."""
+        self._expect_more()
+        held, self._held = self._held, None
+        if held is not None:
+            self._read(bytes(held))
+            if self._paused_reading:
+                self._paused_reading = False
+                self.transport.resume_reading()
+        if self._ended_input and self._answer is None and not self._input_ended():
+            self._close()
+
+    def _expect_more(self) -> None:
+        server = self._server
+        if self._reading is Reading.IDLE:
+            self.deadline = server.now + server.limits.keepalive_timeout_s
+        elif self._reading is Reading.HEAD:
+            self.deadline = self._loop.time() + server.limits.header_timeout_s
+        elif self._reading is Reading.BODY:
+            self.deadline = self._loop.time() + server.limits.body_timeout_s
+            if self._owes_continue:
+                self._send_continue()
+
+    # --- ending
+
+    def _end(self) -> None:
+        """No further answer. Lingers if the client may still be sending."""
+        unread = self._dropped or self._held is not None or self._reading in (Reading.HEAD, Reading.BODY)
+        self._reading = Reading.OVER
+        self._waiting.clear()
+        self._held = None
+        if self._ended_input or not unread:
+            self._close()
+            return
+        if self._paused_reading:
+            self._paused_reading = False
+            self.transport.resume_reading()
+        self.transport.write_eof()
+        self.deadline = self._loop.time() + LINGER_S
+        self._watch()
+
+    def _close(self) -> None:
+        self.closing = True
+        self.deadline = inf
+        self._reading = Reading.OVER
+        self.transport.close()
+        self._watch()
+
+    def cut(self) -> None:
+        self.closing = True
+        self.transport.abort()
+
+    def drain(self) -> None:
+        """Closes if nothing is under way; else the running request is the last."""
+        if self._answer is None and self._reading is Reading.IDLE:
+            self._close()
+
+    # --- the sweep
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        limits = self._server.limits
+        if self._reading is Reading.HEAD:
+            self._refuse(GatewayError("http.timeout", seconds=f"{limits.header_timeout_s:g}"))
+        elif self._reading is Reading.BODY:
+            self._refuse(GatewayError("http.timeout", seconds=f"{limits.body_timeout_s:g}"))
+        else:
+            self._close()
+
+    def _watch(self) -> None:
+        if self._server.watch(self):
+            self._progress_at = self._server.now
+
+    def check(self, now: float) -> bool:
+        """Whether this connection, watched because something is stuck, needs watching any longer."""
+        transport = self.transport
+        unsent = transport.get_write_buffer_size()
+        sent = self.written - unsent
+        if sent != self._progress_sent or not unsent:
+            self._progress_sent = sent
+            self._progress_at = now
+        elif now - self._progress_at >= self._server.limits.write_timeout_s:
+            self.cut()
+        deaf = self._ended_input or self._paused_reading
+        if deaf and not self.closing:
+            self._check_peer()
+        return deaf or unsent > 0 or self.closing
+
+    def _check_peer(self) -> None:
+        """Nothing is being read, so a reset shows in the socket only."""
+        raw: Any = self.transport.get_extra_info("socket")
+        if raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.cut()
+        elif self._ended_input and self._answer is not None and self._answer.may_probe():
+            self.written += len(_CONTINUE)
+            self.transport.write(_CONTINUE)
