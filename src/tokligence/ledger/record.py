@@ -36,8 +36,37 @@ class CallStarted(Struct, frozen=True, array_like=True, tag="s"):
     team: str | None = None
 
 
+class Attempt(Struct, frozen=True, array_like=True):
+    """One metered attempt of a call, in the order they were made. `started_us`: Unix microseconds, for display.
+    `latency_us`: from the first request byte sent to the last answer byte read."""
+
+    started_us: int
+    provider: str | None
+    deployment: str | None
+    upstream_protocol: str | None
+    model_served: str | None
+    status: int | None  # None: no answer came
+    outcome: Outcome
+    error_code: str | None
+    latency_us: int
+    usage_source: UsageSource
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_picousd: int | None = None
+    price_date: str | None = None
+    upstream_request_id: str | None = None
+
+
 class CallEnded(Struct, frozen=True, array_like=True, tag="e"):
-    """Journalled before the answer's last byte: everything of the row, so that replay needs no other record."""
+    """Journalled before the answer's last byte: everything of the row, so that replay needs no other record.
+
+    With `usage_source` NONE the token classes are booked as NULL (unknown), whatever stands here. Records of
+    an earlier version may lie in a journal, so new fields are added at the end and have a default.
+    """
 
     request_id: str
     started_us: int
@@ -68,3 +97,8 @@ class CallEnded(Struct, frozen=True, array_like=True, tag="e"):
     latency_us: int
     ttft_us: int | None
     losses: str | None  # "path;reason" joined by commas
+    input_audio_tokens: int = 0  # a part of input_tokens
+    output_audio_tokens: int = 0  # a part of output_tokens
+    web_searches: int = 0
+    upstream_request_id: str | None = None
+    attempt_log: tuple[Attempt, ...] = ()

@@ -1,0 +1,263 @@
+"""The durable half of the ledger: append-only segments `journal/<worker>.<number>.log`, written by one thread.
+
+    started ──> [S] ... upstream ... ended ──> [E] ──> last byte to the client
+                          │ current segment (full: sealed, the next one begins)
+    poster reads behind ──┘ ──> database ──> sealed segment deleted
+
+* One `write(2)` per record, on an O_APPEND descriptor, before the call returns: what was written survives
+  `kill -9`; power loss is the matter of `SyncPolicy`.
+* A segment is never renamed or rewritten, and a new one begins with the start records of all calls under way;
+  so a segment whose rows are posted can go, and everything unfinished is found in those that are left.
+* A failed write is taken back (the file is cut to its last whole record), so that the next may succeed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+import msgspec
+
+from tokligence.errors import GatewayError
+from tokligence.ledger.frames import ENDED, STARTED, FrameReader, FrameTooLarge, frame, payload_of
+from tokligence.ledger.record import CallEnded, CallStarted
+from tokligence.ledger.rows import storable
+
+SEGMENT_BYTES: Final = 8 << 20
+"""About 16,000 calls: a start after `kill -9` reads at most that much of what was already posted."""
+
+_READ: Final = 1 << 17  # bytes, and so a batch of the poster: some hundred calls
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_NAME: Final = re.compile(r"^(?P<worker>.+)\.(?P<number>\d+)\.log$")
+
+_UNSTORABLE: Final = (OverflowError, UnicodeEncodeError, FrameTooLarge)
+
+Write: TypeAlias = Callable[[int, bytes], int]
+"""`os.write`, or what a test puts in its place."""
+
+
+class SyncPolicy(StrEnum):
+    """When the journal goes to the disk itself; matters for power loss only."""
+
+    OFF = "off"  # when the system likes
+    INTERVAL = "interval"  # each second, by the posting thread
+    ALWAYS = "always"  # before the record counts as written
+
+
+class Segment:
+    """One file. `size`: bytes of whole records; grown by the writing thread only. `synced`: bytes known to be on
+    the disk; grown by the posting thread only. `sealed`: nothing will be added, `size` is final. `full_at`: the
+    size, bytes, at which the next segment begins."""
+
+    __slots__ = ("fd", "full_at", "path", "reader", "sealed", "size", "synced")
+
+    def __init__(self, path: Path, full_at: int) -> None:
+        self.path = path
+        self.fd = os.open(path, _FLAGS, 0o600)
+        # Opened now: whoever deletes the file under us takes nothing that waits to be posted.
+        self.reader: BinaryIO = path.open("rb", buffering=0)
+        self.full_at = full_at
+        self.size = 0
+        self.synced = 0
+        self.sealed = False
+
+    def sync(self) -> None:
+        """Puts what is written so far on the disk. Raises OSError."""
+        size = self.size
+        if size > self.synced:
+            os.fsync(self.fd)
+            self.synced = size
+
+    def close(self) -> None:
+        self.reader.close()
+        os.close(self.fd)
+
+
+class Journal:
+    """The segments of this process. `started` and `ended` belong to one thread, `release` to the posting thread.
+
+    `max_bytes`: above it new calls are refused; a call under way may still end. `calls`: end records written.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        worker: str = "main",
+        sync: SyncPolicy = SyncPolicy.INTERVAL,
+        max_bytes: int = 1 << 30,
+        segment_bytes: int = SEGMENT_BYTES,
+        write: Write = os.write,
+    ) -> None:
+        """Raises OSError when the directory cannot be written."""
+        self.calls = 0
+        self.segments: deque[Segment] = deque()
+        self._directory = directory
+        self._worker = worker
+        self._always = sync is SyncPolicy.ALWAYS
+        self._max_bytes = max_bytes
+        self._segment_bytes = min(segment_bytes, max(max_bytes // 4, 1))
+        self._write = write
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._open: dict[str, bytes] = {}
+        # Two counters, one per thread: neither ever writes the other's.
+        self._appended = 0
+        self._released = 0
+        self._number = max((_worker_and_number(path)[1] for path in leftover_segments(directory)), default=0)
+        self._current = self._create(0)
+        self.segments.append(self._current)
+
+    @property
+    def disk_bytes(self) -> int:
+        """On disk now, of this process."""
+        return self._appended - self._released
+
+    @property
+    def unfinished(self) -> tuple[bytes, ...]:
+        """The payloads of the start records of all calls under way."""
+        return tuple(payload_of(framed) for framed in self._open.values())
+
+    def started(self, record: CallStarted) -> None:
+        """Books that a call begins. Raises GatewayError `gateway.ledger_unavailable`; then nothing is booked."""
+        if self._appended - self._released >= self._max_bytes:
+            raise self._full()
+        try:
+            framed = frame(STARTED, self._encode(record))
+        except _UNSTORABLE:
+            framed = self._mended(STARTED, record)
+        self._append(framed)
+        self._open[record.request_id] = framed
+
+    def ended(self, record: CallEnded) -> None:
+        """Books the outcome; `started` need not have come before. Raises GatewayError `gateway.ledger_unavailable`;
+        then a started call stays under way: it may be ended again, else it becomes an interrupted one."""
+        request_id = record.request_id
+        if self._appended - self._released >= self._max_bytes and request_id not in self._open:
+            raise self._full()
+        try:
+            framed = frame(ENDED, self._encode(record))
+        except _UNSTORABLE:
+            framed = self._mended(ENDED, record)
+        self._append(framed)
+        self._open.pop(request_id, None)
+        self.calls += 1
+
+    def release(self) -> None:
+        """Deletes the oldest segment, whose rows are all posted."""
+        segment = self.segments.popleft()
+        self._released += segment.size
+        segment.close()
+        with suppress(OSError):  # what stays is replayed by the next start, which changes nothing
+            segment.path.unlink()
+
+    def close(self) -> None:
+        """Closes the files and leaves them where they are: the next start replays them."""
+        while self.segments:
+            self.segments.popleft().close()
+
+    def _mended(self, kind: int, record: CallStarted | CallEnded) -> bytes:
+        """Someone sent a number, a name or a character that no database takes: that there is a row counts for more."""
+        return frame(kind, self._encode(storable(msgspec.to_builtins(record))))
+
+    def _append(self, framed: bytes) -> None:
+        segment = self._current
+        if segment.size >= segment.full_at:
+            segment = self._next()
+        try:
+            written = self._write(segment.fd, framed)
+            if written != len(framed):
+                self._write_rest(segment.fd, framed, written)
+            if self._always:
+                os.fsync(segment.fd)
+        except OSError as error:
+            self._take_back(segment)
+            raise GatewayError("gateway.ledger_unavailable", reason=error.strerror or str(error)) from error
+        segment.size += len(framed)
+        self._appended += len(framed)
+
+    def _write_rest(self, fd: int, framed: bytes, written: int) -> None:
+        while written < len(framed):
+            more = self._write(fd, framed[written:])
+            if not more:
+                raise OSError("nothing more could be written")
+            written += more
+
+    def _take_back(self, segment: Segment) -> None:
+        """Cuts the file at its last whole record, or the next one would stand behind rubbish."""
+        try:
+            os.ftruncate(segment.fd, segment.size)
+        except OSError:
+            self._write = _refuse
+
+    def _next(self) -> Segment:
+        """The next segment, which repeats the starts of calls under way; the full one again if there can be none."""
+        full, carried = self._current, b"".join(self._open.values())
+        try:
+            segment = self._create(len(carried))
+        except OSError:
+            return full
+        try:
+            self._write_rest(segment.fd, carried, 0)
+        except OSError:
+            segment.close()
+            segment.path.unlink(missing_ok=True)
+            return full
+        segment.size = len(carried)
+        self._appended += len(carried)
+        self.segments.append(segment)
+        self._current = segment
+        full.sealed = True  # last: the posting thread may release it from now on
+        return segment
+
+    def _create(self, carried: int) -> Segment:
+        self._number += 1
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / f"{self._worker}.{self._number:06}.log"
+        return Segment(path, carried + self._segment_bytes)
+
+    def _full(self) -> GatewayError:
+        return GatewayError(
+            "gateway.ledger_unavailable",
+            reason=f"{self.disk_bytes} bytes wait for the database, ledger_journal_max_bytes is {self._max_bytes}",
+        )
+
+
+class Tail:
+    """A journal file, read in pieces from its beginning to where it ends now."""
+
+    __slots__ = ("_file", "_position", "frames")
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.frames = FrameReader()
+        self._file = file
+        self._position = 0
+
+    def read(self, end: int) -> Iterator[list[tuple[int, bytes]]]:
+        """Frames in order, a list per piece, up to the offset `end`. Raises OSError; then it can be read again."""
+        while self._position < end:
+            data = self._file.read(min(_READ, end - self._position))
+            if not data:
+                return
+            self._position += len(data)
+            yield self.frames.feed(data)
+
+
+def leftover_segments(directory: Path) -> list[Path]:
+    """The journal files in `directory`, oldest first within each worker."""
+    return sorted(directory.glob("*.log"), key=_worker_and_number)
+
+
+def _worker_and_number(path: Path) -> tuple[str, int]:
+    match = _NAME.match(path.name)
+    return (match["worker"], int(match["number"])) if match else (path.stem, 0)
+
+
+def _refuse(_fd: int, _data: bytes) -> int:
+    """Stands in for `write` once a failed write could not be taken back: the device is failing."""
+    raise OSError("an earlier failed write could not be taken back; restart the gateway")

@@ -1,0 +1,27 @@
+"""What a call costs: integers over the disjoint token classes. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokligence.catalog.models import Price
+from tokligence.conversation import Usage
+
+MAX_COST: Final = 2**63 - 1
+"""pico-USD: the largest cost the ledger stores (about 9.2 million USD for one call)."""
+
+
+def price(usage: Usage, price: Price) -> int:
+    """The cost of `usage`, pico-USD, exact; at most `MAX_COST`, since a broken upstream may report any number.
+
+    Reasoning and audio tokens are parts of output and input, so they are paid with these and not again.
+    """
+    cost = (
+        usage.input * price.input
+        + usage.cache_read * price.cache_read
+        + usage.cache_write_5m * price.cache_write_5m
+        + usage.cache_write_1h * price.cache_write_1h
+        + usage.output * price.output
+        + usage.web_searches * price.web_search
+    )
+    return min(cost, MAX_COST)
