@@ -1,0 +1,182 @@
+"""The only outbound HTTP of the gateway: sends one request, gives one answer, keeps connections.
+
+    client = Client(Options(), Proxies(), allowed=None)
+    answer = await client.send(origin, b"POST", b"/v1/messages", headers, body, provider="anthropic")
+    while data := await answer.chunk(): ...
+
+Time-outs by phase: connecting (with the proxy's tunnel and TLS), the first byte of the body, the silence between
+bytes. One periodic sweep enforces them all, so a request costs no timer; it runs only while connections are open and
+may be late by `SWEEP_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from tokligence.errors import GatewayError
+from tokligence.upstream.answer import Answer
+from tokligence.upstream.connect import ConnectFailure, connect, describe, trust_store
+from tokligence.upstream.connection import Connection, Limits, timed_out
+from tokligence.upstream.origin import Origin
+from tokligence.upstream.pool import MAX_RESTING, Pool
+from tokligence.upstream.proxies import Proxies, Proxy, ProxyTable
+from tokligence.upstream.request import write_head
+
+__all__ = ["Answer", "Client", "Options"]
+
+SWEEP_S: Final = 0.25
+"""Longest time between two sweeps; shorter time-outs make it shorter, down to a hundredth of a second."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """Times in seconds, sizes in bytes. The first three are settings of the same names."""
+
+    connect_timeout_s: float = 10.0
+    first_content_timeout_s: float = 600.0
+    idle_timeout_s: float = 300.0
+    keepalive_s: float = 60.0
+    max_resting: int = MAX_RESTING
+    max_header_bytes: int = 65536
+    max_headers: int = 100
+    buffer_bytes: int = 262144
+
+
+class _Lane:
+    """What is known beforehand of the requests to one origin. `absolute`: precedes the target where a proxy reads it;
+    `host_lines`: from the end of the target to the end of the lines that never change."""
+
+    __slots__ = ("absolute", "host_lines", "pool", "proxy")
+
+    def __init__(self, origin: Origin, proxy: Proxy | None, pool: Pool) -> None:
+        self.pool = pool
+        self.proxy = proxy
+        self.absolute = b""
+        self.host_lines = b" HTTP/1.1\r\nhost: %b\r\n" % origin.authority
+        if proxy is not None and origin.scheme == "http":
+            self.absolute = b"http://" + origin.authority
+            if proxy.authorization is not None:
+                self.host_lines += b"proxy-authorization: %b\r\n" % proxy.authorization
+
+
+class Client:
+    """`allowed`: asked with the origin's host before every connect; False is `upstream.blocked` (`local_only`).
+    `on_connect(host, port)`: sees every socket before it is opened, the proxy's address where one is used."""
+
+    def __init__(
+        self,
+        options: Options,
+        proxies: Proxies,
+        allowed: Callable[[str], bool] | None = None,
+        on_connect: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self._options = options
+        self._limits = Limits(
+            first_s=options.first_content_timeout_s,
+            idle_s=options.idle_timeout_s,
+            keepalive_s=options.keepalive_s,
+            max_head=options.max_header_bytes,
+            max_headers=options.max_headers,
+            buffer=options.buffer_bytes,
+        )
+        shortest = min(options.first_content_timeout_s, options.idle_timeout_s, options.keepalive_s)
+        self._sweep_s = max(0.01, min(SWEEP_S, shortest / 4))
+        self._proxies = ProxyTable(proxies)
+        self._allowed = allowed
+        self._on_connect = on_connect
+        self._lanes: dict[str, _Lane] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def send(
+        self,
+        origin: Origin,
+        method: bytes,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        provider: str,
+    ) -> Answer:
+        """Gives the answer when its head has come. `target`: path and query below the origin's prefix. Host,
+        Content-Length and the proxy's headers are added, nothing else; redirects are not followed.
+
+        Raises `GatewayError`: `upstream.*`, `http.malformed` for headers that cannot be sent,
+        `gateway.shutting_down` after `aclose`. Cancelling the task closes the connection.
+        """
+        lane = self._lanes.get(origin.key) or self._new_lane(origin)
+        head = write_head(method, lane.absolute + origin.prefix + target, lane.host_lines, headers, len(body))
+        head_only = method == b"HEAD"
+        connection = lane.pool.take()
+        if connection is not None:
+            answer = connection.begin(provider, head, body, head_only=head_only)
+            try:
+                await answer.opened()
+            except GatewayError as error:
+                # The upstream closed a kept connection just as we wrote. It has not sent one byte of an answer, so
+                # once more, on a fresh connection (RFC 9112 section 9.3.1).
+                if answer.heard or error.code != "upstream.cut":
+                    raise
+            else:
+                return answer
+        connection = await self._open(lane, origin, provider)
+        answer = connection.begin(provider, head, body, head_only=head_only)
+        await answer.opened()
+        return answer
+
+    async def aclose(self) -> None:
+        """Closes every connection; unfinished exchanges fail with `gateway.shutting_down`."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        error = GatewayError("gateway.shutting_down")
+        await asyncio.gather(*(lane.pool.close(error) for lane in self._lanes.values()))
+
+    def _new_lane(self, origin: Origin) -> _Lane:
+        lane = _Lane(origin, self._proxies.choose(origin), Pool(self._options.max_resting))
+        self._lanes[origin.key] = lane
+        return lane
+
+    async def _open(self, lane: _Lane, origin: Origin, provider: str) -> Connection:
+        if self._closed:
+            raise GatewayError("gateway.shutting_down")
+        if self._allowed is not None and not self._allowed(origin.host):
+            raise GatewayError("upstream.blocked", provider=provider)
+        loop = asyncio.get_running_loop()
+        if self._tls is None and origin.scheme == "https":
+            self._tls = trust_store()
+        limit = asyncio.timeout(self._options.connect_timeout_s)
+        try:
+            async with limit:
+                connection = await connect(
+                    loop,
+                    lambda: Connection(loop, lane.pool, self._limits),
+                    origin.host,
+                    origin.port,
+                    tls=self._tls if origin.scheme == "https" else None,
+                    proxy=lane.proxy,
+                    on_connect=self._on_connect,
+                )
+        except (OSError, ConnectFailure) as error:
+            if limit.expired():
+                raise timed_out(provider, "connect", self._options.connect_timeout_s) from None
+            raise GatewayError("upstream.connect_failed", provider=provider, reason=describe(error)) from None
+        if self._closed:
+            connection.abort()
+            raise GatewayError("gateway.shutting_down")
+        if self._timer is None:
+            self._timer = loop.call_later(self._sweep_s, self._sweep, loop)
+        return connection
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        busy = False
+        for lane in self._lanes.values():
+            lane.pool.sweep(now)
+            busy = busy or bool(lane.pool.open)
+        self._timer = loop.call_later(self._sweep_s, self._sweep, loop) if busy else None
