@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -148,17 +147,3 @@ def named(name: str, protocol: ProtocolId, base_url: str) -> ProviderRow:
         headers=(("anthropic-version", "anthropic_version"),) if anthropic else (),
         paths=_MESSAGES_PATHS if anthropic else _CHAT_PATHS,
     )
-
-
-def tidy_base(url: str, *, versioned: bool) -> str:
-    """A base URL as `paths` expect it, whichever of the usual endings it was written with: `/`, `/v1`, `/v1beta`.
-
-    versioned: "http://localhost:11434" -> "http://localhost:11434/v1", other paths stay as they are;
-    else: "https://api.anthropic.com/v1/" -> "https://api.anthropic.com"."""
-    scheme, host, path, query, _ = urlsplit(url)
-    path = path.rstrip("/")
-    if versioned:
-        path = path or "/v1"
-    else:
-        path = path.removesuffix("/openai").removesuffix("/v1beta").removesuffix("/v1")
-    return urlunsplit((scheme, host, path, query, ""))
