@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tokligence.config.errors import ConfigError
 from tokligence.config.ini import Entry, unquoted
-from tokligence.config.schema import NAME, PROTOCOLS, PROVIDER_KEYS, ProviderSection
+from tokligence.config.schema import PROTOCOLS, PROVIDER_KEYS, ProviderSection
 from tokligence.config.values import BadValue, Given, check_characters, closest, read_secret, read_url
 
 SECTION: Final = "provider."
 """What the section's name, and the dotted name of each of its keys, begin with."""
+
+ENDPOINT: Final = r"[a-z0-9][a-z0-9_-]{0,63}"
+"""Names of endpoints, a pattern for `re.fullmatch`. No dot: it parts the words of the dotted name."""
 
 BUILT_IN_PROVIDERS: Final = frozenset({"openai", "anthropic", "google", "gemini", "llm", "loopback"})
 """Names that a section cannot take: their settings stand outside of sections."""
@@ -40,7 +44,7 @@ def endpoint_name(entry: Entry, file: Path | None) -> str:
         raise ConfigError(
             f"{name} is a built-in provider; take another name for this section", file, line, entry.key
         )
-    if NAME.fullmatch(name) is None:
+    if re.fullmatch(ENDPOINT, name) is None:
         raise ConfigError(
             f"'{name}' is not a name for a section: letters, digits, - and _", file, line, entry.key
         )

@@ -29,9 +29,8 @@ from tokligence.config.errors import ConfigError
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A configuration file larger than this is a mistake, such as a path to a log."""
 
-LINE_END: Final = re.compile(r"\r\n|\n|\r")
-_SECTION: Final = re.compile(r"\[\s*([^\[\]]*?)\s*\]\s*(?:[#;].*)?")
-_VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
+_SECTION: Final = r"\[\s*([^\[\]]*?)\s*\]\s*(?:[#;].*)?"
+_VARIABLE: Final = r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}"
 
 
 class Part(NamedTuple):
@@ -49,6 +48,11 @@ class Entry(Struct, frozen=True):
     key: str
     line: int
     parts: tuple[Part, ...]
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text with any line ending; `str.splitlines` knows ends that no editor counts."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_text(path: Path) -> str | None:
@@ -72,10 +76,10 @@ def _decoded(raw: bytes, path: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = len(LINE_END.findall(raw[: error.start].decode("latin-1"))) + 1
+        line = len(lines_of(raw[: error.start].decode("latin-1")))
         raise ConfigError("is not UTF-8 text", file=path, line=line) from error
     if (nul := text.find("\0")) >= 0:
-        line = len(LINE_END.findall(text[:nul])) + 1
+        line = len(lines_of(text[:nul]))
         raise ConfigError("contains a NUL character", file=path, line=line)
     return text
 
@@ -85,7 +89,7 @@ def read_entries(text: str, file: Path) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     section = ""
     indent = -1  # of the key that a deeper line would continue; -1: there is none
-    for number, raw in enumerate(LINE_END.split(text), start=1):
+    for number, raw in enumerate(lines_of(text), start=1):
         line = raw.strip()
         if not line or line[0] in "#;":
             continue
@@ -107,7 +111,7 @@ def read_entries(text: str, file: Path) -> tuple[Entry, ...]:
 
 
 def _section(line: str, number: int, file: Path) -> str:
-    heading = _SECTION.fullmatch(line)
+    heading = re.fullmatch(_SECTION, line)
     if heading is None or not heading[1]:
         raise ConfigError("expected a section heading of the form: [name]", file=file, line=number)
     return heading[1].lower()
@@ -135,4 +139,4 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]
             return ""
         return found
 
-    return _VARIABLE.sub(value, text), tuple(missing)
+    return re.sub(_VARIABLE, value, text), tuple(missing)

@@ -23,7 +23,7 @@ from tokligence.config.former import (
     present_name,
 )
 from tokligence.config.home import HOME_VARIABLE, expand_user
-from tokligence.config.ini import LINE_END, Entry, Part, expand, read_entries, read_text, unquoted
+from tokligence.config.ini import Entry, Part, expand, lines_of, read_entries, read_text, unquoted
 from tokligence.config.schema import FIELDS, SECRET_NAMES
 from tokligence.config.values import Given, Origin, Source, closest
 
@@ -103,7 +103,7 @@ def place_of(given: Given) -> str:
 
 def parts_of(text: str) -> tuple[Part, ...]:
     """The lines of a text that is not from a file."""
-    return tuple(Part(line.strip()) for line in LINE_END.split(text) if line.strip())
+    return tuple(Part(line.strip()) for line in lines_of(text) if line.strip())
 
 
 def plain_names() -> tuple[str, ...]:
@@ -287,7 +287,7 @@ def _expanded(
         if missing:
             _missing(name, Given(entry.key, (part,), origin), missing[0], notes)
         elif unquoted(text):
-            parts.extend(Part(line.strip(), part.line) for line in LINE_END.split(text) if line.strip())
+            parts.extend(Part(line.strip(), part.line) for line in lines_of(text) if line.strip())
             if origin.file is not None and text == part.text and is_secret(name):
                 notes.holders[origin.file] = None
     return Given(entry.key, tuple(parts), origin) if parts else None

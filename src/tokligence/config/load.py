@@ -36,7 +36,7 @@ from tokligence.config.layers import (
 from tokligence.config.schema import FIELDS, VENDOR_KEYS, Kind, Settings
 from tokligence.config.values import Given, Origin, Place, Source, items, odd_key, read_value
 
-__all__ = ["ConfigError", "Loaded", "load", "process_environ", "settings_file"]
+__all__ = ["ConfigError", "Loaded", "environment_of", "load", "process_environ", "settings_file"]
 
 ReadText = Callable[[Path], str | None]
 Values = dict[str, tuple[Any, Given]]
@@ -95,6 +95,15 @@ def load(
         where,
         (asked, variables, overlay, base, vendor),
         (where.settings_ini, where.former_settings_ini, file, *notes.secret_files),
+    )
+
+
+def environment_of(environ: Mapping[str, str], flags: Mapping[str, str], home: Home) -> str:
+    """The environment's name, from the sources that may choose it. Raises `ConfigError` as `load` does."""
+    notes = Notes()
+    base = ini_layer(*settings_file(home), Source.SETTINGS_INI, environ, notes)
+    return _environment(
+        (flag_layer(flags), environment_layer(environ, notes), base), Place(home.root, environ)
     )
 
 

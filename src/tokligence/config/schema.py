@@ -6,9 +6,8 @@ the documentation are all generated from `FIELDS`.
 Values that hold secrets have a `__repr__` that hides them: a traceback or a log line must not hold a key.
 """
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final
 
 from msgspec import Struct
 
@@ -425,7 +424,7 @@ class Field(Struct, frozen=True):
 
 
 def _fields() -> dict[str, Field]:
-    notes = get_type_hints(Settings, include_extras=True)
+    notes = Settings.__annotations__
     defaults = Settings()
     return {
         name: Field(name, getattr(defaults, name), notes[name].__metadata__[0])
@@ -444,5 +443,6 @@ PROVIDER_KEYS: Final = ("base_url", "protocol", "api_key")
 VENDOR_KEYS: Final = ("openai_api_key", "anthropic_api_key", "google_api_key")
 """Settings that make calls leave for a vendor; none of them may be set for `local_only` to come on by itself."""
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""Names of environments, client keys and named endpoints: safe in a path, a header and a route."""
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""Names of environments and client keys: safe in a path and a header. A pattern for
+`re.fullmatch`; like the others of this package it is compiled when first used, which keeps the start short."""

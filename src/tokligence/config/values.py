@@ -155,7 +155,7 @@ def _choice(text: str, setting: Setting) -> str:
 
 
 def _name(text: str, _: Setting) -> str:
-    if NAME.fullmatch(text) is None:
+    if re.fullmatch(NAME, text) is None:
         raise BadValue(
             f"{quoted(text)} is not a name: letters, digits, dots, - and _, at most 64, the first no sign"
         )
@@ -176,9 +176,9 @@ def _host(text: str, _: Setting) -> str:
     return host
 
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)")
-_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([a-z]*)")
+_INTEGER: Final = r"[+-]?[0-9]{1,18}"
+_NUMBER: Final = r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)"
+_SIZE: Final = r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([a-z]*)"
 _UNITS: Final = {
     "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3,
     "k": KIB, "m": MIB, "g": GIB, "kib": KIB, "mib": MIB, "gib": GIB,
@@ -186,19 +186,19 @@ _UNITS: Final = {
 
 
 def _integer(text: str, setting: Setting) -> int:
-    if _INTEGER.fullmatch(text) is None:
+    if re.fullmatch(_INTEGER, text) is None:
         raise BadValue(f"{quoted(text)} is not a whole number{_of(setting)}")
     return int(_in_range(int(text), setting, text))
 
 
 def _number(text: str, setting: Setting) -> float:
-    if _NUMBER.fullmatch(text) is None:
+    if re.fullmatch(_NUMBER, text) is None:
         raise BadValue(f"{quoted(text)} is not a number{_of(setting)}")
     return float(_in_range(float(text), setting, text))
 
 
 def _size(text: str, setting: Setting) -> int:
-    match = _SIZE.fullmatch(text.lower())
+    match = re.fullmatch(_SIZE, text.lower())
     unit = None if match is None else _UNITS.get(match[2])
     if match is None or unit is None:
         raise BadValue(f"{quoted(text)} is not a size such as 65536, 64KiB, 64MiB or 1GiB")
@@ -240,9 +240,7 @@ def _switch(text: str, _: Setting) -> bool:
         raise BadValue(f"{quoted(text)} is neither yes nor no (also true, false, on, off, 1, 0)") from None
 
 
-_URL: Final = re.compile(
-    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\[\]\\]+)(?::([0-9]{1,5}))?(?:/[^?#\s]*)?", re.IGNORECASE
-)
+_URL: Final = r"(?i)https?://(?:\[[0-9a-f:.]+\]|[^/?#@:\s\[\]\\]+)(?::([0-9]{1,5}))?(?:/[^?#\s]*)?"
 
 
 def read_url(text: str, _: Setting | None = None) -> str:
@@ -252,7 +250,7 @@ def read_url(text: str, _: Setting | None = None) -> str:
         raise BadValue("an address must not hold a user name or password")
     if "?" in text or "#" in text:
         raise BadValue("an address must not hold ? or #")
-    match = _URL.fullmatch(text)
+    match = re.fullmatch(_URL, text)
     if match is None or not text.isprintable() or not 0 < int(match[1] or 1) < 65536:
         raise BadValue(f"{quoted(text)} is not an address such as http://localhost:11434/v1")
     return text
@@ -282,21 +280,21 @@ READERS: Final[dict[Kind, Callable[[str, Setting], Any]]] = {
 
 # --- one item of a list
 
-_TRAILING_COMMENT: Final = re.compile(r"\s[#;]")
-_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s\\]+")
-_HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_TRAILING_COMMENT: Final = r"\s[#;]"
+_ORIGIN: Final = r"[a-z][a-z0-9+.-]*://[^/?#@\s\\]+"
+_HASH: Final = r"sha256:[0-9a-f]{64}"
 _ATTRIBUTES: Final = ("user", "team")
 
 
 def _item(text: str) -> str:
-    if _TRAILING_COMMENT.search(text):
+    if re.search(_TRAILING_COMMENT, text):
         raise BadValue(f"{quoted(text)}: a comment stands on a line of its own")
     return text
 
 
 def _origin(text: str) -> str:
     origin = text.lower().removesuffix("/")
-    if _ORIGIN.fullmatch(origin) is None:
+    if re.fullmatch(_ORIGIN, origin) is None:
         raise BadValue(f"{quoted(text)} is not a web origin such as http://localhost:3000")
     return origin
 
@@ -304,14 +302,14 @@ def _origin(text: str) -> str:
 def _client_key(text: str) -> ClientKey:
     entry, *rest = (piece.strip() for piece in text.split(";"))
     name, equals, value = (piece.strip() for piece in entry.partition("="))
-    if not equals or NAME.fullmatch(name) is None:
+    if not equals or re.fullmatch(NAME, name) is None:
         # The text is not shown: without a name it may be nothing but the key.
         raise BadValue("each entry must be name=value, the name of letters, digits, dots, - and _")
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise BadValue(f"{name} needs a value of printable ASCII characters without blanks")
     if value[:7].lower() == "sha256:":
         value = value.lower()
-        if _HASH.fullmatch(value) is None:
+        if re.fullmatch(_HASH, value) is None:
             raise BadValue(f"{name}: sha256: must be followed by 64 hexadecimal digits")
     return ClientKey(name=name, value=value, **_attributes(name, rest))
 
@@ -350,14 +348,14 @@ LIST_READERS: Final[dict[Kind, Callable[[str], Any]]] = {
 
 # --- odd keys
 
-_PLACEHOLDER: Final = re.compile(r"\.\.\.|…|^<.*>$|your|changeme|xxxx", re.IGNORECASE)
+_PLACEHOLDER: Final = r"(?i)\.\.\.|^<.*>$|your|changeme|xxxx"
 
 
 def odd_key(field: Field, value: str) -> str | None:
     """What looks wrong with an API key, in words without the key; None if nothing does. It is used all the same:
     vendors change the form of their keys."""
     prefixes = field.setting.prefixes
-    if _PLACEHOLDER.search(value):
+    if re.search(_PLACEHOLDER, value):
         return f"{field.name} looks like a placeholder, not like a key"
     if " " in value or '"' in value or "'" in value:
         return f"{field.name} contains blanks or quotes, which no known key does"
