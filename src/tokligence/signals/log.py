@@ -26,7 +26,7 @@ import orjson
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 NAME: Final = "gateway.log"
-BUFFER_BYTES: Final = 64 * 1024
+BUFFER_LINES: Final = 256
 """Lines are kept back until so much has gathered, if nobody calls `flush` before."""
 MAX_TEXT: Final = 1000
 """Characters of one value; a longer one is an error message that quotes too much."""
@@ -60,8 +60,8 @@ class Log:
         self._clock = clock
         self._threshold = LEVELS[level]
         self._secrets: tuple[bytes, ...] = ()
-        self._buffer: list[bytes] = []
-        self._buffered = 0
+        self._buffer: list[bytes] = []  # pieces of lines
+        self._lines = 0
         self._heads: dict[tuple[bytes, str], bytes] = {}  # one for each event there is
         self._second = -1
         self._prefix = b""
@@ -75,26 +75,31 @@ class Log:
 
     def debug(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 10:
-            self._append(b"debug", event, fields)
+            self._append(b"debug", event, _encode(fields))
 
     def info(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 20:
-            self._append(b"info", event, fields)
+            self._append(b"info", event, _encode(fields))
 
     def warning(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 30:
-            self._append(b"warning", event, fields)
+            self._append(b"warning", event, _encode(fields))
             self.flush()
 
     def error(self, event: str, /, **fields: object) -> None:
-        self._append(b"error", event, fields)
+        self._append(b"error", event, _encode(fields))
         self.flush()
+
+    def encoded(self, event: str, fields: bytes) -> None:
+        """An info line whose fields are a JSON object already: the cheapest way, for the line of each request."""
+        if self._threshold <= 20:
+            self._append(b"info", event, fields)
 
     def enabled(self, level: str) -> bool:
         """Whether such lines are kept, for callers whose fields cost something."""
         return self._threshold <= LEVELS[level]
 
-    def _append(self, level: bytes, event: str, fields: dict[str, object]) -> None:
+    def _append(self, level: bytes, event: str, fields: bytes) -> None:
         now = self._clock()
         second = int(now)
         if second != self._second:
@@ -105,10 +110,9 @@ class Log:
         if head is None:
             head = self._heads[level, event] = b'Z","level":"%s","event":"%s",' % (level, event.encode())
         ms = _MS[int((now - second) * 1000)]
-        line = b"".join((self._prefix, ms, head if fields else head[:-1], _encode(fields)[1:], b"\n"))
-        self._buffer.append(line)
-        self._buffered += len(line)
-        if self._buffered >= BUFFER_BYTES:
+        self._buffer += (self._prefix, ms, head if len(fields) > 2 else head[:-1], fields[1:], b"\n")
+        self._lines += 1
+        if self._lines >= BUFFER_LINES:
             self.flush()
 
     # --- settings that change while it runs ----------------------------------------------------------
@@ -130,10 +134,10 @@ class Log:
         """Write what has gathered. Cheap when nothing has."""
         if not self._buffer:
             return
-        lines = len(self._buffer)
+        lines = self._lines
         data = b"".join(self._buffer)
         self._buffer.clear()
-        self._buffered = 0
+        self._lines = 0
         for secret in self._secrets:
             if secret in data:
                 data = data.replace(secret, HIDDEN)

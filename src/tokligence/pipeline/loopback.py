@@ -1,0 +1,214 @@
+"""The built-in upstream: an answer made of the question, so that everything can be tried without a key. PURE.
+
+    hello                 -> hello
+    tool:NAME {"a": 1}    -> a call of the tool NAME, if the request offers it
+    sleep:250 hello       -> the same text, after a while: `pause_s` says how long, the caller waits
+    fail:503              -> an upstream error of that status
+
+What is echoed is the text of the last user turn; a turn of tool results alone is answered by their text, so that an
+agent's loop comes to an end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from tokligence.conversation import (
+    BlockClosed,
+    BlockOpened,
+    Closed,
+    ContentSource,
+    Document,
+    Finished,
+    FinishReason,
+    Loss,
+    LossReason,
+    Opened,
+    Part,
+    Request,
+    Response,
+    Role,
+    StreamEvent,
+    Text,
+    TextDelta,
+    TextSource,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolMode,
+    ToolResult,
+    Turn,
+    Usage,
+    UsageSeen,
+)
+from tokligence.errors import GatewayError
+
+NOTHING: Final = "There is no text to echo."
+BYTES_PER_TOKEN: Final = 4
+"""The estimate used throughout: UTF-8 bytes / 4, rounded up, at least 1."""
+MAX_PAUSE_MS: Final = 600_000
+FRAGMENT: Final = 8
+"""Characters of tool arguments in one stream event."""
+
+_TOOL = re.compile(r"\s*tool:(\S+)\s*(.*)", re.DOTALL)
+_SLEEP = re.compile(r"\s*sleep:(\d{1,9})\b")
+_FAIL = re.compile(r"\s*fail:([45]\d\d)\s*")
+_WORD = re.compile(r"\S+\s*|\s+")
+
+
+def pause_s(request: Request) -> float:
+    """Seconds to wait before answering; 0 unless the text asks for it."""
+    asked = _SLEEP.match(_command(request))
+    return min(int(asked[1]), MAX_PAUSE_MS) / 1000 if asked else 0.0
+
+
+def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response:
+    """The whole answer. `now`: Unix seconds. Raises `upstream.error` with the status that the text asks for."""
+    command = _command(request)
+    failure = _FAIL.fullmatch(command)
+    if failure:
+        reason = f"the text asked for status {failure[1]}"
+        raise GatewayError("upstream.error", status=int(failure[1]), provider="loopback", reason=reason)
+    part, finish, sequence = _content(request, command, new_id)
+    return Response(
+        id=new_id("msg_"),
+        model=request.model,
+        parts=(part,),
+        finish=finish,
+        stop_sequence=sequence,
+        usage=Usage(input=_input_tokens(request), output=_tokens(_size(part)), exact=False),
+        created=now,
+        losses=_ignored(request),
+    )
+
+
+def events(response: Response) -> Iterator[StreamEvent]:
+    """The same answer as a stream: text word by word, tool arguments in fragments."""
+    usage = response.usage or Usage(exact=False)
+    yield Opened(response.id, response.model, replace(usage, output=0), response.created)
+    for index, part in enumerate(response.parts):
+        head, pieces = _pieces(part)
+        yield BlockOpened(index, head)
+        for piece in pieces:
+            yield TextDelta(index, piece)
+        yield BlockClosed(index)
+    yield UsageSeen(usage)
+    yield Finished(response.finish, response.stop_sequence)
+    yield Closed()
+
+
+# --- what the text asks for -----------------------------------------------------------------------------
+
+
+def _last_user_turn(request: Request) -> Turn | None:
+    return next((turn for turn in reversed(request.turns) if turn.role is Role.USER), None)
+
+
+def _command(request: Request) -> str:
+    """The text of the last user turn; results of tools are not commands."""
+    turn = _last_user_turn(request)
+    return "".join(part.text for part in turn.parts if isinstance(part, Text)) if turn else ""
+
+
+def _content(
+    request: Request, command: str, new_id: Callable[[str], str]
+) -> tuple[Part, FinishReason, str | None]:
+    call = _TOOL.fullmatch(command)
+    if call and _may_call(request, call[1]):
+        arguments, whole = _cut(call[2].strip() or "{}", request.max_tokens)
+        return (
+            ToolCall(new_id("call_"), call[1], arguments),
+            FinishReason.TOOL_CALLS if whole else FinishReason.LENGTH,
+            None,
+        )
+    text, sequence = _stopped(command or _results(request) or NOTHING, request.stop)
+    text, whole = _cut(text, request.max_tokens)
+    if not whole:
+        return Text(text), FinishReason.LENGTH, None
+    return Text(text), FinishReason.STOP if sequence is None else FinishReason.STOP_SEQUENCE, sequence
+
+
+def _may_call(request: Request, name: str) -> bool:
+    if request.tool_choice is not None and request.tool_choice.mode is ToolMode.NONE:
+        return False
+    return any(isinstance(tool, Tool) and tool.name == name for tool in request.tools)
+
+
+def _results(request: Request) -> str:
+    turn = _last_user_turn(request)
+    results = [part for part in turn.parts if isinstance(part, ToolResult)] if turn else []
+    return "".join(part.text for result in results for part in result.parts if isinstance(part, Text))
+
+
+def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str | None]:
+    """The text up to the stop sequence that comes first in it, and that sequence."""
+    found = [(text.find(sequence), sequence) for sequence in sequences if sequence and sequence in text]
+    if not found:
+        return text, None
+    where, sequence = min(found)
+    return text[:where], sequence
+
+
+def _cut(text: str, max_tokens: int | None) -> tuple[str, bool]:
+    """As much of the text as `max_tokens` allow, whole characters only; whether that is all of it."""
+    if max_tokens is None:
+        return text, True
+    raw = text.encode()
+    limit = max_tokens * BYTES_PER_TOKEN
+    return (text, True) if len(raw) <= limit else (raw[:limit].decode("utf-8", "ignore"), False)
+
+
+# --- what it counts and leaves out ----------------------------------------------------------------------
+
+
+def _input_tokens(request: Request) -> int:
+    size = sum(_size(part) for turn in request.turns for part in turn.parts)
+    size += sum(
+        len(tool.name) + len(tool.parameters or b"") for tool in request.tools if isinstance(tool, Tool)
+    )
+    return _tokens(size)
+
+
+def _tokens(size: int) -> int:
+    return max(1, -(-size // BYTES_PER_TOKEN))
+
+
+def _size(part: Part) -> int:
+    """UTF-8 bytes of what can be read in the part; pictures and sounds count nothing."""
+    match part:
+        case Text(text=text) | Thinking(text=text) | Document(source=TextSource(text=text)):
+            return len(text.encode())
+        case ToolCall(name=name, arguments=arguments):
+            return len(name.encode()) + len(arguments.encode())
+        case ToolResult(parts=parts) | Document(source=ContentSource(parts=parts)):
+            return sum(_size(inner) for inner in parts)
+        case _:
+            return 0
+
+
+def _ignored(request: Request) -> tuple[Loss, ...]:
+    """A note for each part of the last user turn that the echo leaves out."""
+    turn = _last_user_turn(request)
+    if turn is None:
+        return ()
+    return tuple(
+        Loss(f"{turn.path}.content[{index}]", LossReason.UNSUPPORTED)
+        for index, part in enumerate(turn.parts)
+        if not isinstance(part, Text | ToolResult)
+    )
+
+
+def _pieces(part: Part) -> tuple[Part, list[str]]:
+    """The part's head and the pieces of its text or arguments, which together are the part."""
+    match part:
+        case Text(text=text):
+            return Text(""), _WORD.findall(text)
+        case ToolCall(arguments=arguments):
+            fragments = [arguments[at : at + FRAGMENT] for at in range(0, len(arguments), FRAGMENT)]
+            return replace(part, arguments=""), fragments
+        case _:
+            return part, []
