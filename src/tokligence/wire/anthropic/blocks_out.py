@@ -1,0 +1,284 @@
+"""Parts of the conversation -> content blocks of a request.
+
+One `Blocks` writes all blocks of one request, in the order in which the vendor sees them (tools, system, messages),
+because cache breakpoints are counted over all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from tokligence.catalog.models import ModelCard
+from tokligence.conversation import (
+    Audio,
+    Base64Source,
+    CacheControl,
+    ContentSource,
+    Document,
+    Extras,
+    FileSource,
+    Image,
+    Loss,
+    LossReason,
+    MediaSource,
+    Opaque,
+    Part,
+    ProtocolId,
+    RedactedThinking,
+    Refusal,
+    Role,
+    Severity,
+    Text,
+    TextSource,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    UrlSource,
+)
+from tokligence.wire.anthropic.tables import IMAGE_TYPES
+from tokligence.wire.names import ANTHROPIC_ID, ANTHROPIC_NAME, ToolNames, in_form
+from tokligence.wire.severity import foreign_losses
+
+Block: TypeAlias = dict[str, object] | Raw
+
+BREAKPOINTS: Final = 4
+"""Cache breakpoints that a request may have (platform.claude.com prompt caching, read 2026-11-24)."""
+
+INVALID_ARGUMENTS: Final = "invalid_json"
+"""Key below which arguments stand that are no JSON object, as the vendor demands one."""
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_EMPTY: Final = Raw(b"{}")
+_TTLS: Final = ("5m", "1h")
+
+
+def tool_input(arguments: str) -> tuple[Raw, bool]:
+    """A call's `input` and whether the arguments were valid; the empty text stands for no arguments."""
+    if not arguments.strip():
+        return _EMPTY, True
+    raw = arguments.encode("utf-8", "replace")
+    try:
+        _OBJECT.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return Raw(msgspec.json.encode({INVALID_ARGUMENTS: raw.decode()})), False
+    return Raw(raw), True
+
+
+def is_text(block: Block) -> bool:
+    return isinstance(block, dict) and block["type"] == "text"
+
+
+def without_blanks(blocks: list[Block]) -> tuple[list[Block], bool]:
+    """The blocks that the vendor takes and whether blank text was dropped. It refuses empty text, and text of white
+    space alone unless another block of the message has more (measured by github.com/LibreChat-AI/agents #124)."""
+    texts = [block for block in blocks if isinstance(block, dict) and block["type"] == "text"]
+    if all(str(block["text"]).strip() for block in texts):
+        return blocks, False
+    if any(str(block["text"]).strip() for block in texts):
+        return [block for block in blocks if not (isinstance(block, dict) and block.get("text") == "")], False
+    kept = [block for block in blocks if not is_text(block)]
+    return kept, any(block["text"] for block in texts)
+
+
+class Blocks:
+    """`names`: of the tools; `losses`: what could not be said, appended to."""
+
+    def __init__(self, card: ModelCard, issuer: str) -> None:
+        self.losses: list[Loss] = []
+        self.names = ToolNames(ANTHROPIC_NAME.max_len, ANTHROPIC_NAME.charset)
+        self._card = card
+        self._issuer = issuer
+        self._cached: list[tuple[dict[str, object], CacheControl, str]] = []
+
+    def lose(self, path: str, reason: LossReason, severity: Severity) -> None:
+        self.losses.append(Loss(path, reason, severity))
+
+    # --- cache ------------------------------------------------------------------------------------------
+
+    def mark(
+        self, block: dict[str, object], cache: CacheControl | None, extras: Extras | None, path: str
+    ) -> None:
+        """What every element may have: a breakpoint, decided in `place_breakpoints`, and fields of its own."""
+        if cache is not None:
+            self._cached.append((block, cache, path))
+        if extras is not None:
+            self.add_extras(block, extras, path)
+
+    def add_extras(self, target: dict[str, object], extras: Extras | None, path: str) -> None:
+        if extras is None:
+            return
+        if extras.origin is ProtocolId.ANTHROPIC:
+            for name, value in extras.fields.items():
+                target.setdefault(name, Raw(value))
+        else:
+            self.losses += foreign_losses(extras, ProtocolId.ANTHROPIC, path)
+
+    def place_breakpoints(self) -> None:
+        """The last four, since a later one covers all before it; a longer-lived one may not follow a shorter."""
+        extra = max(len(self._cached) - BREAKPOINTS, 0)
+        for _, _, path in self._cached[:extra]:
+            self.lose(f"{path}.cache_control", LossReason.CLAMPED, Severity.COSMETIC)
+        short = False
+        for block, cache, path in self._cached[extra:]:
+            control = {"type": "ephemeral"}
+            if cache.ttl in _TTLS and not (short and cache.ttl == "1h"):
+                control["ttl"] = cache.ttl
+            elif cache.ttl is not None:
+                self.lose(f"{path}.cache_control.ttl", LossReason.CLAMPED, Severity.COSMETIC)
+            short = short or control.get("ttl") != "1h"
+            block["cache_control"] = control
+
+    # --- parts ------------------------------------------------------------------------------------------
+
+    def write(self, parts: Sequence[Part], role: Role, path: str) -> list[Block]:
+        """The blocks of a turn, without those that the vendor refuses as blank."""
+        blocks: list[Block] = []
+        for part in parts:
+            block = self._write_part(part, role, path)
+            if block is not None:
+                blocks.append(block)
+        kept, dropped = without_blanks(blocks)
+        if dropped:
+            self.lose(path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
+        return kept
+
+    def _write_part(self, part: Part, role: Role, path: str) -> Block | None:
+        match part:
+            case Text():
+                block: dict[str, object] = {"type": "text", "text": part.text}
+                if part.cache is not None or part.extras is not None:
+                    self.mark(block, part.cache if part.text.strip() else None, part.extras, path)
+                return block
+            case ToolCall():
+                return self._tool_call(part, role, path)
+            case ToolResult():
+                return self._tool_result(part, path)
+            case Thinking() | RedactedThinking():
+                return self._thinking(part, role, path)
+            case Image():
+                return self._image(part, role, path)
+            case Document():
+                return self._document(part, role, path)
+            case Audio():
+                return self._placeholder("audio", path, LossReason.UNSUPPORTED)
+            case Refusal():
+                self.lose(path, LossReason.CONVERTED, Severity.COSMETIC)
+                return {"type": "text", "text": part.text}
+            case Opaque():
+                if part.origin is ProtocolId.ANTHROPIC:
+                    return Raw(part.raw)
+                self.lose(path, LossReason.UNKNOWN_PART, Severity.SEMANTIC)
+                return None
+
+    def _placeholder(self, kind: str, path: str, reason: LossReason) -> Block:
+        """So that the model knows that something was there."""
+        self.lose(f"{path}.{kind}", reason, Severity.SEMANTIC)
+        return {"type": "text", "text": f"[{kind} omitted]"}
+
+    def _tool_call(self, part: ToolCall, role: Role, path: str) -> Block | None:
+        if role is not Role.ASSISTANT:
+            self.lose(path, LossReason.UNSUPPORTED, Severity.SEMANTIC)
+            return None
+        content, valid = tool_input(part.arguments)
+        if not valid:
+            self.lose(path, LossReason.REPAIRED, Severity.COSMETIC)
+        block: dict[str, object] = {
+            "type": "tool_use",
+            "id": in_form(part.id, ANTHROPIC_ID),
+            "name": self.names.to_target(part.name),
+            "input": content,
+        }
+        self.mark(block, part.cache, part.extras, path)
+        return block
+
+    def _tool_result(self, part: ToolResult, path: str) -> Block:
+        block: dict[str, object] = {"type": "tool_result", "tool_use_id": in_form(part.call_id, ANTHROPIC_ID)}
+        content = self.write(part.parts, Role.USER, path)
+        if content:
+            block["content"] = content
+        if part.is_error:
+            block["is_error"] = True
+        self.mark(block, part.cache, part.extras, path)
+        return block
+
+    def _thinking(self, part: Thinking | RedactedThinking, role: Role, path: str) -> Block | None:
+        proof = part.signature if isinstance(part, Thinking) else part.data
+        if not proof or part.issuer != self._issuer or role is not Role.ASSISTANT:
+            self.lose(path, LossReason.FOREIGN_SIGNATURE, Severity.COSMETIC)
+            return None
+        block: dict[str, object]
+        if isinstance(part, Thinking):
+            block = {"type": "thinking", "thinking": part.text, "signature": proof}
+        else:
+            block = {"type": "redacted_thinking", "data": proof}
+        self.add_extras(block, part.extras, path)
+        return block
+
+    # --- media ------------------------------------------------------------------------------------------
+
+    def _image(self, part: Image, role: Role, path: str) -> Block:
+        source = self._media(part.source)
+        if source is None or role is not Role.USER:
+            return self._placeholder("image", path, LossReason.UNSUPPORTED)
+        if not self._card.images:
+            return self._placeholder("image", path, LossReason.MODEL_CAPABILITY)
+        if isinstance(part.source, Base64Source) and part.source.media_type not in IMAGE_TYPES:
+            return self._placeholder("image", path, LossReason.UNSUPPORTED)
+        if part.detail not in (None, "auto"):
+            self.lose(f"{path}.detail", LossReason.UNSUPPORTED, Severity.COSMETIC)
+        block: dict[str, object] = {"type": "image", "source": source}
+        self.mark(block, part.cache, part.extras, path)
+        return block
+
+    def _document(self, part: Document, role: Role, path: str) -> Block:
+        source = self._document_source(part, path)
+        if source is None or role is not Role.USER:
+            return self._placeholder("document", path, LossReason.UNSUPPORTED)
+        block: dict[str, object] = {"type": "document", "source": source}
+        if part.title is not None:
+            block["title"] = part.title
+        if part.context is not None:
+            block["context"] = part.context
+        if part.citations is not None:
+            block["citations"] = {"enabled": part.citations}
+        self.mark(block, part.cache, part.extras, path)
+        return block
+
+    def _document_source(self, part: Document, path: str) -> dict[str, object] | None:
+        match part.source:
+            case TextSource():
+                return {"type": "text", "media_type": "text/plain", "data": part.source.text}
+            case ContentSource():
+                return {"type": "content", "content": self.write(part.source.parts, Role.USER, path)}
+            case Base64Source() if part.source.media_type.startswith("text/"):
+                text = _decoded(part.source.data)
+                return None if text is None else {"type": "text", "media_type": "text/plain", "data": text}
+            case Base64Source() if part.source.media_type != "application/pdf":
+                return None
+            case Base64Source() | UrlSource() | FileSource():
+                return self._media(part.source)
+
+    def _media(self, source: MediaSource) -> dict[str, object] | None:
+        match source:
+            case UrlSource():
+                return {"type": "url", "url": source.url}
+            case Base64Source():
+                return {"type": "base64", "media_type": source.media_type, "data": source.data}
+            case FileSource():
+                if source.origin is not ProtocolId.ANTHROPIC:
+                    return None
+                return {"type": "file", "file_id": source.file_id}
+
+
+def _decoded(data: str) -> str | None:
+    """A text file; None if it is not one."""
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,326 @@
+"""Messages request and answer -> conversation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from tokligence.conversation import (
+    CacheControl,
+    Extras,
+    FinishReason,
+    Loss,
+    LossReason,
+    OpaqueTool,
+    OutputFormat,
+    OutputKind,
+    Part,
+    ProtocolId,
+    Reasoning,
+    ReasoningMode,
+    Request,
+    Response,
+    Role,
+    Sampling,
+    Severity,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolMode,
+    Turn,
+    Usage,
+)
+from tokligence.errors import GatewayError
+from tokligence.wire.anthropic.blocks_in import Scope, read_blocks
+from tokligence.wire.anthropic.tables import FINISH_OF
+from tokligence.wire.anthropic.types import (
+    MessageWire,
+    MeterWire,
+    OutputFormatWire,
+    PeekWire,
+    RequestWire,
+    ResponseWire,
+    ThinkingConfigWire,
+    ToolChoiceWire,
+    ToolKind,
+    ToolWire,
+)
+from tokligence.wire.anthropic.usage import extras_of, kept, read_usage
+from tokligence.wire.contract import Peek, ReplyMemory, bad_response
+from tokligence.wire.strict import Reader
+
+UPSTREAM: Final = "The upstream"
+
+_REQUEST: Final[Reader[RequestWire]] = Reader(RequestWire)
+_PEEK: Final[Reader[PeekWire]] = Reader(PeekWire)
+_TOOL: Final[Reader[ToolWire]] = Reader(ToolWire)
+_TOOL_KIND: Final[Reader[ToolKind]] = Reader(ToolKind)
+_RESPONSE: Final[Reader[ResponseWire]] = Reader(ResponseWire)
+_METER: Final = msgspec.json.Decoder(MeterWire)
+
+_ROLE: Final = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
+_MODE: Final = {"auto": ToolMode.AUTO, "any": ToolMode.ANY, "none": ToolMode.NONE, "tool": ToolMode.TOOL}
+_THINKING: Final = {
+    "enabled": ReasoningMode.ENABLED,
+    "disabled": ReasoningMode.DISABLED,
+    "adaptive": ReasoningMode.ADAPTIVE,
+}
+
+
+def peek(raw: bytes) -> Peek:
+    wire = _PEEK.read(raw)
+    return Peek(wire.model, bool(wire.stream), max_output=wire.max_tokens)
+
+
+# --- request --------------------------------------------------------------------------------------------
+
+
+def read_request(raw: bytes) -> Request:
+    """Raises `request.*`. What only Anthropic has stands in `extras`, at the node where it was."""
+    wire = _REQUEST.read(raw)
+    _demand_utf8(raw)
+    losses: list[Loss] = []
+    fields = kept(*[(name, getattr(wire, name)) for name in _EXTRA_FIELDS])
+    reasoning = _read_reasoning(wire, fields)
+    choice = wire.tool_choice
+    if wire.metadata is not None and wire.metadata.extras:
+        losses += [_unknown(f"metadata.{name}") for name in wire.metadata.extras]
+    return Request(
+        model=wire.model,
+        turns=_read_turns(wire, losses),
+        tools=tuple([_read_tool(tool, index, losses) for index, tool in enumerate(wire.tools or ())]),
+        tool_choice=_read_choice(choice, losses) if choice is not None else None,
+        parallel_tool_calls=False if choice is not None and choice.disable_parallel_tool_use else None,
+        max_tokens=wire.max_tokens,
+        stop=tuple(wire.stop_sequences or ()),
+        sampling=Sampling(temperature=wire.temperature, top_p=wire.top_p, top_k=wire.top_k),
+        output=_read_format(wire, losses),
+        reasoning=reasoning,
+        service_tier=wire.service_tier,
+        user=wire.metadata.user_id if wire.metadata is not None else None,
+        stream=bool(wire.stream),
+        extras=extras_of(fields, wire.extras),
+        losses=tuple(losses),
+    )
+
+
+_EXTRA_FIELDS: Final = (
+    "billing_policy",
+    "cache_control",
+    "compaction",
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
+    "inference_geo",
+    "mcp_servers",
+    "speed",
+    "thread",
+    "user_profile_id",
+    "workspace_id",
+)
+
+
+def _demand_utf8(raw: bytes) -> None:
+    """The decoder does not look into what it keeps raw."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise GatewayError("request.invalid_json", reason="it is not UTF-8") from None
+
+
+def _unknown(path: str) -> Loss:
+    return Loss(path, LossReason.UNKNOWN_FIELD, Severity.COSMETIC)
+
+
+def _read_turns(wire: RequestWire, losses: list[Loss]) -> tuple[Turn, ...]:
+    turns: list[Turn] = []
+    if wire.system:
+        turns.append(Turn(Role.SYSTEM, read_blocks(wire.system, Scope("system", losses)), "system"))
+    for index, message in enumerate(wire.messages):
+        path = f"messages[{index}]"
+        turns.append(
+            Turn(
+                _ROLE[message.role],
+                read_blocks(message.content, Scope(path, losses)),
+                path,
+                extras=_message_extras(message),
+            )
+        )
+    return tuple(turns)
+
+
+def _message_extras(message: MessageWire) -> Extras | None:
+    return extras_of(
+        kept(("clear_at", message.clear_at), ("output_config", message.output_config)), message.extras
+    )
+
+
+def _read_tool(raw: Raw, index: int, losses: list[Loss]) -> Tool | OpaqueTool:
+    path = f"tools[{index}]"
+    content = bytes(raw)
+    try:
+        kind = _TOOL_KIND.read(content).type
+        if kind not in (None, "custom"):
+            return OpaqueTool(ProtocolId.ANTHROPIC, kind, path, content)
+        wire = _TOOL.read(content)
+    except GatewayError as error:
+        raise _below(path, error) from None
+    cache = None
+    if wire.cache_control is not None:
+        cache = CacheControl(wire.cache_control.ttl)
+        losses += [_unknown(f"{path}.cache_control.{name}") for name in wire.cache_control.extras or ()]
+    fields = kept(
+        ("allowed_callers", wire.allowed_callers),
+        ("defer_loading", wire.defer_loading),
+        ("eager_input_streaming", wire.eager_input_streaming),
+        ("input_examples", wire.input_examples),
+    )
+    return Tool(
+        wire.name,
+        path,
+        wire.description,
+        bytes(wire.input_schema),
+        wire.strict,
+        cache,
+        extras_of(fields, wire.extras),
+    )
+
+
+def _below(path: str, error: GatewayError) -> GatewayError:
+    """An error of an element, with the path from the root."""
+    where = error.details.get("path")
+    details = dict(error.details)
+    if where is not None:
+        details["path"] = path if where == "(the body)" else f"{path}.{where}"
+    return GatewayError(error.code, **details)  # type: ignore[arg-type]
+
+
+def _read_choice(wire: ToolChoiceWire, losses: list[Loss]) -> ToolChoice:
+    losses += [_unknown(f"tool_choice.{name}") for name in wire.extras or ()]
+    if wire.type == "tool":
+        if wire.name is None:
+            raise GatewayError("request.missing_field", path="tool_choice.name")
+        return ToolChoice(ToolMode.TOOL, (wire.name,))
+    return ToolChoice(_MODE[wire.type])
+
+
+def _read_reasoning(wire: RequestWire, fields: dict[str, bytes]) -> Reasoning | None:
+    """What has no word here goes to `fields`, whole: a kind of thinking we do not know, its binding, a task budget."""
+    config = wire.output_config
+    effort = config.effort if config is not None else None
+    if config is not None:
+        rest = kept(("task_budget", config.task_budget))
+        rest.update((name, bytes(value)) for name, value in (config.extras or {}).items())
+        if rest:
+            fields["output_config"] = msgspec.json.encode({name: Raw(value) for name, value in rest.items()})
+    thinking = wire.thinking
+    if thinking is None:
+        return Reasoning(effort=effort) if effort is not None else None
+    mode = _THINKING.get(thinking.type)
+    if mode is None or thinking.extras or kept(("block_binding", thinking.block_binding)):
+        fields["thinking"] = _thinking_whole(thinking)
+    if mode is None and effort is None:
+        return None
+    return Reasoning(mode, effort, thinking.budget_tokens, thinking.display)
+
+
+def _thinking_whole(thinking: ThinkingConfigWire) -> bytes:
+    values: dict[str, object] = {"type": thinking.type}
+    if thinking.budget_tokens is not None:
+        values["budget_tokens"] = thinking.budget_tokens
+    if thinking.display is not None:
+        values["display"] = thinking.display
+    for name, value in kept(("block_binding", thinking.block_binding)).items():
+        values[name] = Raw(value)
+    values.update(thinking.extras or {})
+    return msgspec.json.encode(values)
+
+
+def _read_format(wire: RequestWire, losses: list[Loss]) -> OutputFormat | None:
+    found: OutputFormatWire | None = wire.output_config.format if wire.output_config is not None else None
+    path = "output_config.format"
+    if found is None:
+        found, path = wire.output_format, "output_format"
+    if found is None:
+        return None
+    losses += [_unknown(f"{path}.{name}") for name in found.extras or ()]
+    # The vendor always enforces the schema.
+    return OutputFormat(OutputKind.JSON_SCHEMA, found.name, schema=bytes(found.schema), strict=True)
+
+
+# --- answer ---------------------------------------------------------------------------------------------
+
+
+def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
+    """Raises `upstream.bad_response`; a field or block that is new to us never does."""
+    losses: list[Loss] = []
+    try:
+        wire = _RESPONSE.read(raw)
+        _demand_utf8(raw)
+    except GatewayError:
+        raise bad_response(UPSTREAM, "it is not a Messages answer") from None
+    if wire.type != "message":
+        raise bad_response(UPSTREAM, "it is not a message")
+    parts = read_blocks(wire.content, Scope("content", losses, issuer))
+    if memory.renames or memory.output_tool is not None:
+        parts = tuple([_as_asked(part, memory) for part in parts])
+    finish = read_finish(wire.stop_reason, losses)
+    if memory.output_tool is not None and not any(type(part) is ToolCall for part in parts):
+        finish = without_output_tool(finish)
+    fields = kept(
+        ("container", wire.container),
+        ("context_management", wire.context_management),
+        ("diagnostics", wire.diagnostics),
+        ("input_transformations", wire.input_transformations),
+        ("stop_details", wire.stop_details),
+    )
+    return Response(
+        wire.id,
+        wire.model,
+        parts,
+        finish,
+        wire.stop_sequence,
+        read_usage(wire.usage) if wire.usage is not None else None,
+        service_tier=wire.usage.service_tier if wire.usage is not None else None,
+        extras=extras_of(fields, wire.extras),
+        losses=tuple(losses),
+    )
+
+
+def _as_asked(part: Part, memory: ReplyMemory) -> Part:
+    """A tool call with its client's name; the forced tool's call as the text that it stands for."""
+    if type(part) is not ToolCall:
+        return part
+    if part.name == memory.output_tool:
+        return Text(part.arguments)
+    name = memory.renames.get(part.name)
+    return part if name is None else msgspec.structs.replace(part, name=name)
+
+
+def without_output_tool(finish: FinishReason) -> FinishReason:
+    """The answer ended in the forced tool alone, so for the client it simply ended."""
+    return FinishReason.STOP if finish is FinishReason.TOOL_CALLS else finish
+
+
+def read_finish(reason: str | None, losses: list[Loss]) -> FinishReason:
+    """A reason that is new to us counts as a plain end, recorded."""
+    finish = FINISH_OF.get(reason or "")
+    if finish is None:
+        losses.append(Loss("stop_reason", LossReason.UNKNOWN_FIELD, Severity.SEMANTIC))
+        return FinishReason.STOP
+    return finish
+
+
+def read_response_usage(raw: bytes) -> tuple[Usage | None, str | None]:
+    try:
+        wire = _METER.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    if wire.type != "message":
+        return None, None
+    return (read_usage(wire.usage) if wire.usage is not None else None), wire.model

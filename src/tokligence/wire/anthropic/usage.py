@@ -1,0 +1,103 @@
+"""Usage in Anthropic's vocabulary <-> disjoint classes. `input_tokens` excludes what was read from or written to
+the cache (platform.claude.com/docs/en/build-with-claude/prompt-caching, read 2026-11-24), so nothing is subtracted.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw
+from msgspec.structs import replace
+
+from tokligence.conversation import Extras, ProtocolId, Usage
+from tokligence.wire.anthropic.tables import ANSWER_TIER_OF
+from tokligence.wire.anthropic.types import ABSENT, NULL, CacheCreationWire, ServerToolUseWire, UsageWire
+
+
+def kept(*fields: tuple[str, Raw]) -> dict[str, bytes]:
+    """The fields that were sent and are not null, as extras keep them."""
+    return {name: bytes(value) for name, value in fields if value is not ABSENT and value != NULL}
+
+
+def extras_of(fields: dict[str, bytes], unknown: dict[str, Raw] | None = None) -> Extras | None:
+    if unknown:
+        fields.update((name, bytes(value)) for name, value in unknown.items())
+    return Extras(ProtocolId.ANTHROPIC, fields) if fields else None
+
+
+def read_usage(wire: UsageWire, *, exact: bool = True) -> Usage:
+    """`exact=False`: of message_start, whose output is not counted yet."""
+    written = wire.cache_creation_input_tokens or 0
+    split = wire.cache_creation
+    long = (split.ephemeral_1h_input_tokens or 0) if split else 0
+    short = max(written - long, 0) if written or not split else split.ephemeral_5m_input_tokens or 0
+    server = wire.server_tool_use
+    details = wire.output_tokens_details
+    fields = kept(
+        ("fallback_credit", wire.fallback_credit),
+        ("inference_geo", wire.inference_geo),
+        ("iterations", wire.iterations),
+        ("speed", wire.speed),
+    )
+    if server and server.web_fetch_requests:
+        fields["web_fetch_requests"] = b"%d" % server.web_fetch_requests
+    return Usage(
+        input=wire.input_tokens or 0,
+        cache_read=wire.cache_read_input_tokens or 0,
+        cache_write_5m=short,
+        cache_write_1h=long,
+        output=wire.output_tokens or 0,
+        reasoning=(details.thinking_tokens or 0) if details else 0,
+        web_searches=(server.web_search_requests or 0) if server else 0,
+        exact=exact,
+        extras=extras_of(fields),
+    )
+
+
+def merge_usage(start: UsageWire | None, delta: UsageWire | None) -> UsageWire:
+    """What is known after a message_delta. Its counts are cumulative, so the greater one holds; some compatible
+    servers send zeros in one of the two."""
+    if start is None or delta is None:
+        return start or delta or UsageWire()
+    return replace(
+        start,
+        input_tokens=_greater(start.input_tokens, delta.input_tokens),
+        output_tokens=_greater(start.output_tokens, delta.output_tokens),
+        cache_creation_input_tokens=_greater(
+            start.cache_creation_input_tokens, delta.cache_creation_input_tokens
+        ),
+        cache_read_input_tokens=_greater(start.cache_read_input_tokens, delta.cache_read_input_tokens),
+        cache_creation=delta.cache_creation or start.cache_creation,
+        server_tool_use=delta.server_tool_use or start.server_tool_use,
+        output_tokens_details=delta.output_tokens_details or start.output_tokens_details,
+        fallback_credit=start.fallback_credit if delta.fallback_credit is ABSENT else delta.fallback_credit,
+        iterations=start.iterations if delta.iterations is ABSENT else delta.iterations,
+    )
+
+
+def _greater(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+def write_usage(usage: Usage, service_tier: str | None) -> dict[str, object]:
+    """The whole `usage` object; fields that only one kind of answer has are left out when empty."""
+    out: dict[str, object] = {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        "cache_read_input_tokens": usage.cache_read,
+        "output_tokens": usage.output,
+    }
+    if usage.cache_write_1h or usage.cache_write_5m:
+        out["cache_creation"] = CacheCreationWire(usage.cache_write_5m, usage.cache_write_1h)
+    if usage.reasoning:
+        out["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if usage.web_searches:
+        out["server_tool_use"] = ServerToolUseWire(usage.web_searches, 0)
+    tier = ANSWER_TIER_OF.get(service_tier or "")
+    if tier is not None:
+        out["service_tier"] = tier
+    if usage.extras is not None and usage.extras.origin is ProtocolId.ANTHROPIC:
+        out.update(
+            (name, Raw(value)) for name, value in usage.extras.fields.items() if name != "web_fetch_requests"
+        )
+    return out
