@@ -1,0 +1,28 @@
+"""`tgw stop`."""
+
+from __future__ import annotations
+
+import argparse
+
+from tokligence.cli import daemon
+from tokligence.cli.terminal import complain, say
+
+PATIENCE_S = 60.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout", type=float, default=PATIENCE_S, help="seconds to wait for its end (default: 60)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    state = daemon.found()
+    if state is None:
+        say("No gateway is running on this home.")
+        return 0
+    if not daemon.stop(state, args.timeout):
+        complain(f"the gateway (pid {state.pid}) still finishes requests after {args.timeout:g} seconds")
+        return 1
+    say(f"Stopped (pid {state.pid}).")
+    return 0

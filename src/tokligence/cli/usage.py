@@ -1,0 +1,114 @@
+"""`tgw usage`: tokens and costs from the ledger, with or without a running gateway."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tokligence.cli import daemon
+from tokligence.cli.terminal import complain, say, say_json, table
+from tokligence.config.load import load, process_environ
+from tokligence.errors import GatewayError
+from tokligence.ledger.query import Grouping, UsageReader, UsageRow, UsageSum
+
+UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+PICO: Final = 10**12
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--by", action="append", choices=[g.value for g in Grouping], help="sum up by (may be repeated)"
+    )
+    parser.add_argument("--since", help="only calls since: 30m, 24h, 7d, 4w")
+    parser.add_argument("-n", "--last", type=int, metavar="N", help="show the last N calls instead of sums")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def run(args: argparse.Namespace) -> int:
+    loaded = load(process_environ())
+    path = Path(loaded.settings.ledger_path) if loaded.settings.ledger_path else loaded.home.ledger_db
+    since = _since(args.since)
+    state = daemon.found()
+    if state is not None:
+        daemon.ask(state, "POST", "flush")
+    if not path.exists():
+        if args.json:
+            say_json([])
+        else:
+            complain("nothing has been booked yet; tgw start shows a request to try")
+        return 0
+    with UsageReader(path) as reader:
+        if args.last is not None:
+            _show_calls(reader.recent(args.last, since), as_json=args.json)
+        else:
+            by = [Grouping(word) for word in args.by or ["model"]]
+            _show_sums(reader.summary(by, since), by, as_json=args.json)
+    return 0
+
+
+def _since(text: str | None) -> int | None:
+    """Unix microseconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip().lower())
+    if match is None:
+        raise GatewayError(
+            "config.invalid", reason=f"--since {text}: not a time", hint="Write 30m, 24h, 7d or 4w."
+        )
+    return int((time.time() - int(match[1]) * UNITS[match[2]]) * 1e6)
+
+
+def _show_calls(rows: list[UsageRow], *, as_json: bool) -> None:
+    if as_json:
+        say_json([msgspec.to_builtins(row) for row in rows])
+        return
+    head = ("STARTED", "MODEL", "PROVIDER", "STATUS", "OUTCOME", "INPUT", "CACHED", "OUTPUT", "USD", "MS")
+    table(
+        head,
+        [
+            (
+                row.started_at,
+                row.model_served or row.model_asked,
+                row.provider,
+                row.status,
+                row.outcome,
+                row.input_tokens,
+                row.cache_read_tokens,
+                row.output_tokens,
+                None if row.cost_microusd is None else f"{row.cost_microusd / 1e6:.6f}",
+                None if row.latency_ms is None else round(row.latency_ms),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _show_sums(sums: list[UsageSum], by: list[Grouping], *, as_json: bool) -> None:
+    if as_json:
+        say_json([_as_dict(row, by) for row in sums])
+        return
+    if not sums:
+        say("No calls.")
+        return
+    head = [g.value.upper() for g in by]
+    head += ["CALLS", "FAILED", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "REASONING", "USD"]
+    table(head, [[*row.group, *_cells(row)] for row in sums])
+    if any(row.unpriced for row in sums):
+        say("* without the calls whose price is not known")
+
+
+def _cells(row: UsageSum) -> list[object]:
+    star = "*" if row.unpriced else ""
+    writes = row.cache_write_5m_tokens + row.cache_write_1h_tokens
+    tokens = (row.input_tokens, row.cache_read_tokens, writes, row.output_tokens, row.reasoning_tokens)
+    return [row.calls, row.failed, *tokens, f"{row.cost_picousd / PICO:.6f}{star}"]
+
+
+def _as_dict(row: UsageSum, by: list[Grouping]) -> dict[str, Any]:
+    fields = {name: getattr(row, name) for name in row.__struct_fields__ if name != "group"}
+    return {**{g.value: value for g, value in zip(by, row.group, strict=True)}, **fields}

@@ -1,0 +1,205 @@
+"""From a request to what answers it: who may call, which endpoint, in whose shape."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tokligence.conversation import ProtocolId
+from tokligence.edge.guard import Guard
+from tokligence.edge.paths import ADMIN, MODEL_PREFIX, Does, Endpoint, error_protocol, find
+from tokligence.errors import GatewayError
+from tokligence.pipeline.contract import Call, Headers, Sink
+from tokligence.pipeline.count import count_tokens
+from tokligence.pipeline.exchange import ModelCall
+from tokligence.pipeline.hub import Hub
+from tokligence.pipeline.listing import Listing
+from tokligence.wire.contract import Codec, ErrorView
+from tokligence.wire.registry import CODECS
+
+JSON: Final = b"application/json"
+TEXT: Final = b"text/plain; charset=utf-8"
+PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
+JSON_TYPES: Final = (b"application/json", b"text/json")
+
+
+class Control(Protocol):
+    """What the process lets its endpoints ask of it. `token`: of the run directory, for this machine's commands."""
+
+    token: str
+
+    def health(self) -> dict[str, Any]: ...
+
+    def ready(self) -> bool: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def stop(self) -> None: ...
+
+    async def reload(self) -> dict[str, Any]: ...
+
+    async def flush(self) -> None: ...
+
+    def metrics(self) -> bytes: ...
+
+    async def models(self) -> bytes: ...
+
+
+class App:
+    """The server's handler."""
+
+    def __init__(self, hub: Hub, guard: Guard, control: Control) -> None:
+        self.hub = hub
+        self.guard = guard
+        self._control = control
+        self.listing = Listing(hub)
+        self._answers: dict[Does, Callable[[Call, Sink, Endpoint], Awaitable[None]]] = {
+            Does.MODELS: self._models,
+            Does.MODEL: self._model,
+            Does.COUNT_TOKENS: self._count_tokens,
+            Does.ROOT: self._root,
+            Does.HEALTH: self._health,
+            Does.LIVEZ: self._root,
+            Does.READYZ: self._ready,
+            Does.METRICS: self._metrics,
+            Does.STATUS: self._status,
+            Does.ALL_MODELS: self._all_models,
+            Does.STOP: self._stop,
+            Does.RELOAD: self._reload,
+            Does.FLUSH: self._flush,
+        }
+
+    async def __call__(self, call: Call, sink: Sink) -> None:
+        sink = self.guard.dress(call, sink)
+        try:
+            await self._answer(call, sink)
+        except GatewayError as error:
+            self._fail(call, sink, error)
+
+    async def _answer(self, call: Call, sink: Sink) -> None:
+        if self.guard.preflight(call, sink):
+            return
+        endpoint, plain = find(call.path)
+        if endpoint is None:
+            self.guard.check(call)
+            raise GatewayError(
+                "http.not_found", path=call.path[:200], hint="GET /v1/models lists what is served."
+            )
+        if call.method not in endpoint.methods:
+            raise GatewayError(
+                "http.method_not_allowed",
+                method=call.method,
+                path=call.path[:200],
+                allowed=", ".join(endpoint.methods),
+            )
+        if endpoint.does in ADMIN:
+            self._check_token(call)
+        elif endpoint.open:
+            self.guard.check_origin(call)
+        else:
+            call.principal = self.guard.check(call)
+        if endpoint.does is Does.MODEL_CALL:
+            require_json(call)
+            call.path = plain
+            await ModelCall(self.hub, call, sink, endpoint.protocol).run()
+        else:
+            await self._answers[endpoint.does](call, sink, endpoint)
+
+    def _check_token(self, call: Call) -> None:
+        sent = call.header(b"authorization") or b""
+        if not hmac.compare_digest(sent, b"Bearer " + self._control.token.encode()):
+            raise GatewayError(
+                "auth.invalid_key", hint="These endpoints serve the tgw command of this machine."
+            )
+
+    def _fail(self, call: Call, sink: Sink, error: GatewayError) -> None:
+        request_id = self.hub.ids.new("req_")
+        protocol = error_protocol(call.path)
+        view = ErrorView(status=error.status, message=error.text, request_id=request_id, code=error.code)
+        headers = error_headers(error, request_id)
+        headers.append((b"content-type", JSON))
+        sink.whole(error.status, headers, CODECS[protocol].write_error(view))
+
+    # --- models -------------------------------------------------------------------------------------
+
+    def _codec(self, call: Call) -> Codec:
+        """A list of models is in the caller's shape: by the path's prefix, else by the header Anthropic's SDKs send."""
+        anthropic = call.header(b"anthropic-version") is not None
+        return CODECS[ProtocolId.ANTHROPIC if anthropic else error_protocol(call.path)]
+
+    async def _models(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, self._codec(call).write_models(await self.listing.models()))
+
+    async def _model(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        name = find(call.path)[1][len(MODEL_PREFIX) :]
+        for model in await self.listing.models():
+            if model.id == name:
+                whole(sink, self._codec(call).write_model(model))
+                return
+        raise GatewayError("route.no_match", model=name[:200], hint="GET /v1/models lists what is served.")
+
+    async def _count_tokens(self, call: Call, sink: Sink, endpoint: Endpoint) -> None:
+        require_json(call)
+        await count_tokens(self.hub, call, sink, endpoint.protocol)
+
+    # --- the process --------------------------------------------------------------------------------
+
+    async def _root(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, b"ok\n", TEXT)
+
+    async def _health(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, msgspec.json.encode(self._control.health()))
+
+    async def _ready(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        if not self._control.ready():
+            raise GatewayError("gateway.shutting_down")
+        whole(sink, b"ok\n", TEXT)
+
+    async def _metrics(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, self._control.metrics(), PROMETHEUS)
+
+    async def _status(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, msgspec.json.encode(self._control.status()))
+
+    async def _all_models(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, await self._control.models())
+
+    async def _stop(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, b'{"stopping":true}')
+        self._control.stop()
+
+    async def _reload(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, msgspec.json.encode(await self._control.reload()))
+
+    async def _flush(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        await self._control.flush()
+        whole(sink, b'{"flushed":true}')
+
+
+def whole(sink: Sink, body: bytes, kind: bytes = JSON) -> None:
+    sink.whole(200, [(b"content-type", kind)], body)
+
+
+def require_json(call: Call) -> None:
+    """A body of another type is refused; none named is taken for JSON."""
+    kind = call.header(b"content-type")
+    if kind is not None and kind.partition(b";")[0].strip().lower() not in JSON_TYPES:
+        raise GatewayError("http.unsupported_media_type", media_type=kind.decode("latin-1")[:100])
+
+
+def error_headers(error: GatewayError, request_id: str) -> Headers:
+    """What every error of ours carries beside its body."""
+    headers: Headers = [
+        (b"x-tokligence-request-id", request_id.encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"request-id", request_id.encode()),
+        (b"x-tokligence-error-code", error.code.encode()),
+    ]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", error.retry_after.encode()))
+    if error.code == "http.method_not_allowed":
+        headers.append((b"allow", str(error.details["allowed"]).encode()))
+    return headers

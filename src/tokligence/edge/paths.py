@@ -1,0 +1,94 @@
+"""What stands at which path, and in whose shape an error is written there. Tables."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from tokligence.conversation import ProtocolId
+
+CHAT, ANTHROPIC = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
+
+
+class Does(Enum):
+    """What an endpoint does."""
+
+    MODEL_CALL = "model call"
+    COUNT_TOKENS = "count tokens"
+    MODELS = "list models"
+    MODEL = "show a model"
+    ROOT = "greet"
+    HEALTH = "health"
+    LIVEZ = "alive"
+    READYZ = "ready"
+    METRICS = "metrics"
+    STATUS = "status"
+    ALL_MODELS = "list models for the command line"
+    STOP = "stop"
+    RELOAD = "reload"
+    FLUSH = "flush"
+
+
+class Endpoint(Struct, frozen=True):
+    does: Does
+    methods: tuple[str, ...]
+    protocol: ProtocolId = CHAT
+    open: bool = False  # answers without a key
+
+
+GET: Final = ("GET", "HEAD")
+POST: Final = ("POST",)
+
+ENDPOINTS: Final[dict[str, Endpoint]] = {
+    "/v1/chat/completions": Endpoint(Does.MODEL_CALL, POST, CHAT),
+    "/v1/messages": Endpoint(Does.MODEL_CALL, POST, ANTHROPIC),
+    "/v1/messages/count_tokens": Endpoint(Does.COUNT_TOKENS, POST, ANTHROPIC),
+    "/v1/models": Endpoint(Does.MODELS, GET),
+    "/": Endpoint(Does.ROOT, GET, open=True),
+    "/health": Endpoint(Does.HEALTH, GET, open=True),
+    "/livez": Endpoint(Does.LIVEZ, GET, open=True),
+    "/readyz": Endpoint(Does.READYZ, GET, open=True),
+    "/metrics": Endpoint(Does.METRICS, GET),
+    "/admin/api/v1/status": Endpoint(Does.STATUS, GET),
+    "/admin/api/v1/models": Endpoint(Does.ALL_MODELS, GET),
+    "/admin/api/v1/stop": Endpoint(Does.STOP, POST),
+    "/admin/api/v1/reload": Endpoint(Does.RELOAD, POST),
+    "/admin/api/v1/flush": Endpoint(Does.FLUSH, POST),
+}
+
+ADMIN: Final = frozenset({Does.STATUS, Does.ALL_MODELS, Does.STOP, Does.RELOAD, Does.FLUSH})
+"""Endpoints for the command line of this machine: they want the token of the run directory, not a client key."""
+
+MODEL_PREFIX: Final = "/v1/models/"
+VENDOR_PREFIXES: Final = {"/openai": CHAT, "/anthropic": ANTHROPIC}
+"""Each vendor's paths also serve below its name."""
+
+
+def find(path: str) -> tuple[Endpoint | None, str]:
+    """The endpoint at a path and the path without the vendor's prefix."""
+    endpoint = ENDPOINTS.get(path)
+    if endpoint is not None:
+        return endpoint, path
+    plain = _plain(path)
+    if plain.startswith(MODEL_PREFIX) and len(plain) > len(MODEL_PREFIX):
+        return Endpoint(Does.MODEL, GET), plain
+    return (ENDPOINTS.get(plain) if plain != path else None), plain
+
+
+def error_protocol(path: str) -> ProtocolId:
+    """Whose error shape a client at this path expects."""
+    for prefix, protocol in VENDOR_PREFIXES.items():
+        if path == prefix or path.startswith(prefix + "/"):
+            return protocol
+    return ANTHROPIC if path.startswith("/v1/messages") else CHAT
+
+
+def _plain(path: str) -> str:
+    for prefix in VENDOR_PREFIXES:
+        if path == prefix or path == prefix + "/":
+            return "/"
+        if path.startswith(prefix + "/v1/"):
+            return path[len(prefix) :]
+    return path

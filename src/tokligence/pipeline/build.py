@@ -1,0 +1,143 @@
+"""From the configuration to the state that calls run on: providers, catalogue, router. No I/O but `prices_file`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tokligence.catalog.data import ROWS
+from tokligence.catalog.lookup import Catalogue
+from tokligence.catalog.models import ModelCard
+from tokligence.catalog.overrides import PricesError, overrides
+from tokligence.catalog.providers import BY_ID, IDS, PROVIDERS, AuthStyle, ProviderRow, named
+from tokligence.config.schema import ProviderSection, Settings
+from tokligence.conversation import ProtocolId
+from tokligence.errors import GatewayError
+from tokligence.pipeline.hub import Provider, State
+from tokligence.routing.match import ModelNames, Providers, Route, RouteError, Router, parse_route
+from tokligence.upstream.origin import Origin, parse_origin
+
+PROTOCOL_OF: Final = {"openai": ProtocolId.OPENAI_CHAT, "anthropic": ProtocolId.ANTHROPIC}
+"""Words of a provider section."""
+
+BUILTIN: Final = "built in"
+
+
+def build_state(settings: Settings) -> State:
+    """Raises `config.invalid` for a base URL, a route or a price that cannot be used."""
+    catalogue = Catalogue(_rows(settings.prices_file))
+    providers = {row.id: _provider(row, settings) for row in PROVIDERS if is_configured(row, settings)}
+    for section in settings.providers:
+        row = named(section.name, PROTOCOL_OF[section.protocol], section.base_url)
+        providers[section.name] = _named_provider(row, section, settings)
+    return State(settings, catalogue, providers, _router(settings, catalogue, providers))
+
+
+def is_configured(row: ProviderRow, settings: Settings) -> bool:
+    """Whether the provider can be called: its key, or its address where that is what it needs, is set."""
+    if settings.local_only and row.base_url is not None:
+        return False  # a vendor's own service; custom endpoints are the operator's own
+    return not row.needs or bool(getattr(settings, row.needs))
+
+
+def allowed_hosts(state: State) -> Callable[[str], bool] | None:
+    """With `local_only`, the only hosts that a connection may leave for; None: any."""
+    if not state.settings.local_only:
+        return None
+    hosts = frozenset(p.origin.host for p in state.providers.values() if p.origin is not None)
+    return lambda host: host in hosts
+
+
+# --- providers ------------------------------------------------------------------------------------------
+
+
+def _provider(row: ProviderRow, settings: Settings) -> Provider:
+    url = getattr(settings, row.url_setting) if row.url_setting else row.base_url
+    key = getattr(settings, row.key_setting) if row.key_setting else None
+    return _ready(row, url, key, settings)
+
+
+def _named_provider(row: ProviderRow, section: ProviderSection, settings: Settings) -> Provider:
+    return _ready(row, section.base_url, section.api_key, settings)
+
+
+def _ready(row: ProviderRow, url: str | None, key: str | None, settings: Settings) -> Provider:
+    return Provider(
+        id=row.id,
+        vendor=row.vendor,
+        issuer=row.issuer,
+        dialect=row.dialect,
+        protocol=row.protocol,
+        origin=_origin(row, url) if url else None,
+        credentials=_credentials(row.auth, key),
+        defaults=tuple(
+            (name.encode(), value.encode())
+            for name, setting in row.headers
+            if (value := getattr(settings, setting))
+        ),
+        targets={endpoint: path.encode() for endpoint, path in row.paths.items()},
+        lists=row.id not in BY_ID or (row.base_url is None and row.protocol is not None),
+    )
+
+
+def _origin(row: ProviderRow, url: str) -> Origin:
+    try:
+        return parse_origin(url, versioned=row.versioned)
+    except GatewayError as error:
+        setting = row.url_setting or f"[provider.{row.id}] base_url"
+        raise GatewayError("config.invalid", reason=f"{setting}: {error.message}", hint=error.hint) from None
+
+
+def _credentials(style: AuthStyle, key: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    if not key or style is AuthStyle.NONE:
+        return ()
+    if style is AuthStyle.X_API_KEY:
+        return ((b"x-api-key", key.encode()),)
+    return ((b"authorization", b"Bearer " + key.encode()),)
+
+
+# --- routes ---------------------------------------------------------------------------------------------
+
+
+def _router(settings: Settings, catalogue: Catalogue, providers: dict[str, Provider]) -> Router:
+    names = ModelNames(
+        newest=catalogue.family_newest,
+        is_family=catalogue.is_family,
+        has_member=catalogue.has_member,
+        near=lambda model: catalogue.near(model, names=_served(catalogue, providers)),
+    )
+    ids = {**IDS, **{name.lower(): name for name in providers}}
+    unset = {row.id: (row.needs, f"TOKLIGENCE_{row.needs.upper()}") for row in PROVIDERS if row.needs}
+    try:
+        return Router(
+            [parse_route(text, "model_provider_routes") for text in settings.model_provider_routes],
+            [Route(pattern, row.id, BUILTIN) for row in PROVIDERS for pattern in row.routes],
+            Providers(ids, frozenset(providers), unset),
+            names,
+        )
+    except RouteError as error:
+        raise GatewayError("config.invalid", reason=f"model_provider_routes: {error}") from None
+
+
+def _served(catalogue: Catalogue, providers: dict[str, Provider]) -> Iterable[str]:
+    return [
+        name
+        for provider in providers.values()
+        for name in (*catalogue.known_models(provider.vendor), provider.id)
+    ]
+
+
+def _rows(prices_file: str | None) -> tuple[ModelCard, ...]:
+    """The catalogue's rows, the operator's own first. An entry without a date is as old as the file."""
+    if prices_file is None:
+        return ROWS
+    path = Path(prices_file)
+    try:
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d")
+        return overrides(path.read_bytes(), path.name, written)
+    except OSError as error:
+        raise GatewayError("config.invalid", reason=f"prices_file: {path}: {error.strerror}") from None
+    except PricesError as error:
+        raise GatewayError("config.invalid", reason=f"prices_file: {error}") from None

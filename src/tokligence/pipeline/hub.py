@@ -1,0 +1,72 @@
+"""What every call shares: the state that a reload replaces, and the parts that live as long as the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from tokligence.catalog.lookup import Catalogue
+from tokligence.catalog.models import Dialect, ModelCard
+from tokligence.config.schema import Settings
+from tokligence.conversation import ProtocolId
+from tokligence.pipeline.ids import IdSource
+from tokligence.pipeline.meter import Meter
+from tokligence.routing.match import Router
+from tokligence.upstream.client import Client
+from tokligence.upstream.origin import Origin
+from tokligence.wire.contract import Target
+
+LOOPBACK = "loopback"
+
+
+class Provider(Struct, frozen=True):
+    """One upstream, ready to be called. `protocol` and `origin` are None for the built-in loopback only.
+
+    `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
+    `targets`: endpoint -> request target."""
+
+    id: str
+    vendor: str
+    issuer: str
+    dialect: Dialect = Dialect()
+    protocol: ProtocolId | None = None
+    origin: Origin | None = None
+    credentials: tuple[tuple[bytes, bytes], ...] = ()
+    defaults: tuple[tuple[bytes, bytes], ...] = ()
+    targets: Mapping[str, bytes] = {}
+    lists: bool = False  # asked for its own list of models
+
+
+class State(Struct, frozen=True):
+    """Everything that follows from the configuration; replaced as one by a reload."""
+
+    settings: Settings
+    catalogue: Catalogue
+    providers: Mapping[str, Provider]
+    router: Router
+
+    def target(self, provider: Provider, model: str) -> Target:
+        return Target(
+            model=model,
+            card=self.card(provider, model),
+            issuer=provider.issuer,
+            dialect=provider.dialect,
+        )
+
+    def card(self, provider: Provider, model: str) -> ModelCard:
+        """What the catalogue knows of the model, if it is this vendor's."""
+        return self.catalogue.card(model, provider.vendor)
+
+
+class Hub:
+    """Shared by all calls. `state` is replaced on reload; a running call keeps the one it began with."""
+
+    def __init__(self, state: State, client: Client, meter: Meter, ids: IdSource) -> None:
+        self.state = state
+        self.client = client
+        self.meter = meter
+        self.ids = ids
+        self.hop = (b"x-tokligence-hop", ids.stem.encode())
+        self.loop = asyncio.get_running_loop()
