@@ -193,7 +193,8 @@ def _collect(value: Any, path: str, found: list[str]) -> None:
         for key, item in value.items():
             here = f"{path}.{key}" if path else key
             if key == EXTRAS_KEY:
-                found.extend(f"{path}.{name}" if path else name for name in item)
+                # One that is null says nothing.
+                found.extend(f"{path}.{n}" if path else n for n, value in item.items() if value is not None)
             elif key == "type" and item == OPAQUE_TAG:
                 found.append(path)
             else:

@@ -1,0 +1,386 @@
+"""A Chat Completions request -> the conversation.
+
+| Chat                                   | conversation                                                  |
+|----------------------------------------|---------------------------------------------------------------|
+| message `tool`, `function`             | USER turn of one `ToolResult`                                 |
+| `data:` URL                            | `Base64Source`; text files: `TextSource`                      |
+| `functions`, `function_call`           | tools and calls; ids `call_fn_N` by the message's number      |
+| `max_completion_tokens`, `max_tokens`  | `max_tokens`; the former counts if both are given             |
+| `reasoning_effort`, `reasoning`        | `Reasoning`; effort "none" is DISABLED                        |
+| `reasoning_details`, `reasoning…`      | `Thinking`, `RedactedThinking` with their issuer              |
+| `cache_control`, `prompt_cache_…point` | `CacheControl` on the part                                    |
+| custom tools                           | `OpaqueTool`; their calls: argument `input`                   |
+| what only Chat has (`store` …)         | `Request.extras`                                              |
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from msgspec import Raw, Struct
+
+from tokligence.conversation import (
+    CacheControl,
+    Extras,
+    Loss,
+    LossReason,
+    OpaqueTool,
+    OutputFormat,
+    OutputKind,
+    Part,
+    Reasoning,
+    ReasoningMode,
+    Refusal,
+    Request,
+    Role,
+    Sampling,
+    Severity,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolMode,
+    ToolResult,
+    Turn,
+)
+from tokligence.errors import GatewayError
+from tokligence.wire.contract import Peek
+from tokligence.wire.openai_chat.parts import (
+    OWN,
+    lose_inner,
+    mark_last,
+    read_call,
+    read_content,
+    read_extras,
+    read_opaque,
+    read_reasoning,
+)
+from tokligence.wire.openai_chat.types import (
+    ABSENT,
+    KEPT_RAW,
+    AssistantMessage,
+    ChatRequest,
+    ChosenAllowed,
+    ChosenCustom,
+    ChosenFunction,
+    CustomTool,
+    DeveloperMessage,
+    FunctionDefinition,
+    FunctionMessage,
+    FunctionTool,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    Markable,
+    Message,
+    Named,
+    StreamOptions,
+    SystemMessage,
+    TextFormat,
+    ToolMessage,
+    ToolWire,
+    UserMessage,
+)
+from tokligence.wire.strict import OpaqueWire, Reader
+
+_REQUEST: Final[Reader[ChatRequest]] = Reader(ChatRequest)
+
+
+class _Peek(Struct):
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+
+
+_PEEK: Final[Reader[_Peek]] = Reader(_Peek)
+
+
+def peek(raw: bytes) -> Peek:
+    seen = _PEEK.read(raw)
+    _demand_model(seen.model)
+    options = seen.stream_options
+    limit = seen.max_completion_tokens
+    return Peek(
+        seen.model,
+        bool(seen.stream),
+        bool(options is not None and options.include_usage),
+        seen.max_tokens if limit is None else limit,
+    )
+
+
+def _demand_model(model: str) -> None:
+    if not model.strip():
+        raise GatewayError("request.invalid_field", path="model", reason="it is empty")
+
+
+def read_request(raw: bytes) -> Request:
+    wire = _REQUEST.read(raw)
+    _demand_model(wire.model)
+    if not wire.messages:
+        raise GatewayError("request.invalid_field", path="messages", reason="it is empty")
+    losses: list[Loss] = []
+    options = wire.stream_options
+    if options is not None:
+        _lose_options(options, losses)
+    limit = wire.max_completion_tokens
+    return Request(
+        model=wire.model,
+        turns=_read_turns(wire.messages, losses),
+        tools=_read_tools(wire, losses) if wire.tools or wire.functions else (),
+        tool_choice=_read_choice(wire, losses),
+        parallel_tool_calls=wire.parallel_tool_calls,
+        max_tokens=wire.max_tokens if limit is None else limit,
+        stop=_read_stop(wire.stop),
+        sampling=_read_sampling(wire),
+        output=_read_format(wire, losses),
+        verbosity=wire.verbosity,
+        reasoning=_read_effort(wire, losses),
+        service_tier=wire.service_tier,
+        user=wire.user,
+        metadata=wire.metadata,
+        stream=bool(wire.stream),
+        include_usage=bool(options is not None and options.include_usage),
+        extras=_read_request_extras(wire),
+        losses=tuple(losses),
+    )
+
+
+# --- messages -------------------------------------------------------------------------------------------
+
+
+def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]:
+    turns: list[Turn] = []
+    asked: dict[str, str] = {}  # legacy functions: name -> id of the latest call
+    for index, message in enumerate(messages):
+        path = f"messages[{index}]"
+        extras = read_extras(message.extras) if message.extras else None
+        match message:
+            case AssistantMessage():
+                turns.append(_read_assistant(message, index, asked, losses))
+            case ToolMessage():
+                parts = read_content(message.content, path, losses)
+                result = ToolResult(message.tool_call_id, parts, cache=_cache(message))
+                turns.append(Turn(Role.USER, (result,), path, None, extras))
+            case FunctionMessage():
+                call = asked.pop(message.name, f"call_fn_{index}")
+                parts = read_content(message.content, path, losses)
+                result = ToolResult(call, parts, cache=_cache(message))
+                turns.append(Turn(Role.USER, (result,), path, None, extras))
+            case _:
+                parts = read_content(message.content, path, losses)
+                if message.cache_control is not None:
+                    parts = mark_last(parts, _cache(message))
+                turns.append(Turn(_ROLES[type(message)], parts, path, message.name, extras))
+    return tuple(turns)
+
+
+_ROLES: Final[dict[type[Message], Role]] = {
+    SystemMessage: Role.SYSTEM,
+    DeveloperMessage: Role.DEVELOPER,
+    UserMessage: Role.USER,
+}
+
+
+def _cache(wire: Markable) -> CacheControl | None:
+    return None if wire.cache_control is None else CacheControl(wire.cache_control.ttl)
+
+
+def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
+    path = f"messages[{index}]"
+    parts: list[Part] = []
+    if message.reasoning_details or message.reasoning_content or message.reasoning:
+        plain = message.reasoning_content or message.reasoning
+        parts = read_reasoning(message.reasoning_details, plain, None, path)
+    parts.extend(read_content(message.content, path, losses))
+    if message.refusal:
+        parts.append(Refusal(message.refusal))
+    for number, call in enumerate(message.tool_calls or ()):
+        parts.append(read_call(call, f"{path}.tool_calls[{number}]", losses))
+    legacy = message.function_call
+    if legacy is not None:
+        lose_inner(legacy, f"{path}.function_call", losses)
+        asked[legacy.name] = f"call_fn_{index}"
+        parts.append(ToolCall(asked[legacy.name], legacy.name, legacy.arguments))
+    extras = read_extras(message.extras)
+    kept: dict[str, bytes] = dict(extras.fields) if extras is not None else {}
+    if message.audio is not None:  # an earlier spoken answer, by its id: only its vendor has it
+        kept["audio"] = json.dumps({"id": message.audio.id}).encode()
+    if message.annotations is not ABSENT and bytes(message.annotations) not in {b"null", b"[]"}:
+        kept["annotations"] = bytes(message.annotations)
+    return Turn(
+        Role.ASSISTANT,
+        mark_last(tuple(parts), _cache(message)),
+        path,
+        message.name,
+        Extras(OWN, kept) if kept else None,
+    )
+
+
+# --- tools ----------------------------------------------------------------------------------------------
+
+
+def _read_tools(wire: ChatRequest, losses: list[Loss]) -> tuple[Tool | OpaqueTool, ...]:
+    tools = [_read_tool(tool, f"tools[{index}]", losses) for index, tool in enumerate(wire.tools or ())]
+    tools += [
+        _read_function(function, f"functions[{index}]", None, read_extras(function.extras))
+        for index, function in enumerate(wire.functions or ())
+    ]
+    return tuple(tools)
+
+
+def _read_tool(tool: ToolWire, path: str, losses: list[Loss]) -> Tool | OpaqueTool:
+    match tool:
+        case FunctionTool():
+            lose_inner(tool.function, f"{path}.function", losses)
+            return _read_function(tool.function, path, _cache(tool), read_extras(tool.extras))
+        case CustomTool():
+            lose_inner(tool, path, losses)
+            return OpaqueTool(OWN, "custom", path, b'{"type":"custom","custom":' + bytes(tool.custom) + b"}")
+        case _:
+            opaque = read_opaque(tool, path)
+            return OpaqueTool(OWN, opaque.kind, path, opaque.raw)
+
+
+def _read_function(
+    function: FunctionDefinition, path: str, cache: CacheControl | None, extras: Extras | None
+) -> Tool:
+    return Tool(
+        function.name,
+        path,
+        function.description,
+        _raw(function.parameters),
+        function.strict,
+        cache,
+        extras,
+    )
+
+
+_MODES: Final = {
+    "none": ToolMode.NONE,
+    "auto": ToolMode.AUTO,
+    "required": ToolMode.ANY,
+}
+
+
+def _read_choice(wire: ChatRequest, losses: list[Loss]) -> ToolChoice | None:
+    choice = wire.tool_choice
+    if choice is None:
+        legacy = wire.function_call
+        if isinstance(legacy, Named):
+            lose_inner(legacy, "function_call", losses)
+            return ToolChoice(ToolMode.TOOL, (legacy.name,))
+        return None if legacy is None else ToolChoice(_MODES[legacy])
+    if isinstance(choice, str):
+        return ToolChoice(_MODES[choice])
+    lose_inner(choice, "tool_choice", losses)
+    match choice:
+        case ChosenFunction():
+            return ToolChoice(ToolMode.TOOL, (choice.function.name,))
+        case ChosenCustom():
+            return ToolChoice(ToolMode.TOOL, (choice.custom.name,))
+        case _:
+            return _read_allowed(choice, losses)
+
+
+def _read_allowed(choice: ChosenAllowed, losses: list[Loss]) -> ToolChoice:
+    names: list[str] = []
+    for index, tool in enumerate(choice.allowed_tools.tools):
+        match tool:
+            case ChosenFunction():
+                names.append(tool.function.name)
+            case ChosenCustom():
+                names.append(tool.custom.name)
+            case _:
+                losses.append(Loss(f"tool_choice.allowed_tools.tools[{index}]", LossReason.UNKNOWN_PART))
+    return ToolChoice(_MODES[choice.allowed_tools.mode], tuple(names))
+
+
+# --- options --------------------------------------------------------------------------------------------
+
+
+def _read_stop(stop: str | list[str] | None) -> tuple[str, ...]:
+    if stop is None:
+        return ()
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _read_sampling(wire: ChatRequest) -> Sampling:
+    return Sampling(
+        wire.temperature,
+        wire.top_p,
+        wire.top_k,
+        wire.frequency_penalty,
+        wire.presence_penalty,
+        wire.seed,
+        wire.n,
+        wire.logprobs,
+        wire.top_logprobs,
+        _raw(wire.logit_bias),
+    )
+
+
+def _read_format(wire: ChatRequest, losses: list[Loss]) -> OutputFormat | None:
+    form = wire.response_format
+    match form:
+        case TextFormat():
+            return OutputFormat(OutputKind.TEXT)
+        case JsonObjectFormat():
+            return OutputFormat(OutputKind.JSON_OBJECT)
+        case JsonSchemaFormat():
+            schema = form.json_schema
+            lose_inner(schema, "response_format.json_schema", losses)
+            return OutputFormat(
+                OutputKind.JSON_SCHEMA, schema.name, schema.description, _raw(schema.schema), schema.strict
+            )
+        case _:
+            return None
+
+
+def _read_effort(wire: ChatRequest, losses: list[Loss]) -> Reasoning | None:
+    effort, options = wire.reasoning_effort, wire.reasoning
+    if options is None:
+        if effort is None:
+            return None
+        return Reasoning(ReasoningMode.DISABLED if effort == "none" else ReasoningMode.ENABLED, effort)
+    lose_inner(options, "reasoning", losses)
+    if options.summary is not None:
+        losses.append(Loss("reasoning.summary", LossReason.UNSUPPORTED, Severity.COSMETIC))
+    effort = effort or options.effort
+    off = options.enabled is False or effort == "none"
+    return Reasoning(
+        ReasoningMode.DISABLED if off else ReasoningMode.ENABLED,
+        effort,
+        None if off else options.max_tokens,
+        "omitted" if options.exclude else None,
+    )
+
+
+def _lose_options(options: StreamOptions, losses: list[Loss]) -> None:
+    lose_inner(options, "stream_options", losses)
+    if options.include_obfuscation:
+        losses.append(Loss("stream_options.include_obfuscation", LossReason.UNSUPPORTED, Severity.COSMETIC))
+
+
+def _read_request_extras(wire: ChatRequest) -> Extras | None:
+    kept: dict[str, bytes] = {}
+    for name in KEPT_RAW:
+        value: Raw = getattr(wire, name)
+        if value is not ABSENT and (raw := _raw(value)) is not None:
+            kept[name] = raw
+    if kept.get("modalities") == b'["text"]':  # the default
+        del kept["modalities"]
+    if isinstance(wire.response_format, OpaqueWire):
+        kept["response_format"] = wire.response_format.raw.encode()
+    if wire.extras:
+        unknown = read_extras(wire.extras)
+        kept.update(unknown.fields if unknown is not None else {})
+    return Extras(OWN, kept) if kept else None
+
+
+def _raw(value: Raw) -> bytes | None:
+    """Absent and null are the same."""
+    if value is ABSENT:
+        return None
+    raw = bytes(value)
+    return None if raw == b"null" else raw

@@ -1,0 +1,207 @@
+"""A whole Chat Completions answer, or an error, of an OpenAI-compatible upstream -> the conversation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from tokligence.conversation import (
+    Extras,
+    FinishReason,
+    Loss,
+    LossReason,
+    Part,
+    Refusal,
+    Response,
+    Severity,
+    ToolCall,
+    Usage,
+)
+from tokligence.errors import GatewayError
+from tokligence.wire.contract import ReplyMemory, UpstreamError, bad_response
+from tokligence.wire.openai_chat.parts import (
+    OWN,
+    lose_inner,
+    made_id,
+    read_call,
+    read_content,
+    read_extras,
+    read_reasoning,
+)
+from tokligence.wire.openai_chat.tables import BROKEN_OFF, FINISH_OF, error_type
+from tokligence.wire.openai_chat.types import ABSENT, AnswerChoice, AnswerMessage, Completion, UsageWire
+from tokligence.wire.openai_chat.usage import read_usage as usage_of
+from tokligence.wire.strict import Reader
+
+_COMPLETION: Final[Reader[Completion]] = Reader(Completion)
+_SAYS_NOTHING: Final = frozenset({b"null", b"[]", b"{}"})
+
+
+def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
+    try:
+        wire = _COMPLETION.read(raw)
+    except GatewayError as error:
+        raise _not_an_answer(raw, issuer, error.message.rstrip(".")) from None
+    if not wire.choices:
+        raise _not_an_answer(raw, issuer, "it has no choices")
+    choice = wire.choices[0]
+    losses: list[Loss] = [
+        Loss(f"choices[{number}]", LossReason.UNSUPPORTED) for number in range(1, len(wire.choices))
+    ]
+    word = choice.finish_reason or ""
+    if word in BROKEN_OFF:
+        raise GatewayError("upstream.error", provider=issuer, reason="the answer broke off")
+    parts = _read_parts(choice.message, wire.id or str(wire.created), memory, issuer, losses)
+    kinds = {type(part) for part in parts}
+    return Response(
+        id=wire.id or "",
+        model=wire.model or "",
+        parts=parts,
+        finish=settle_finish(word, ToolCall in kinds, Refusal in kinds, losses),
+        usage=None if wire.usage is None else usage_of(wire.usage),
+        created=None if wire.created is None else int(wire.created),
+        service_tier=wire.service_tier,
+        extras=_read_extras(wire, choice),
+        losses=tuple(losses),
+    )
+
+
+def _not_an_answer(raw: bytes, issuer: str, reason: str) -> GatewayError:
+    """Some gateways report an error with status 200."""
+    error = _decode_error(raw)
+    if error is None or error.error is None:
+        return bad_response(issuer, reason)
+    return GatewayError("upstream.error", provider=issuer, reason=read_error(502, raw).message)
+
+
+def _read_parts(
+    message: AnswerMessage, answer_id: str, memory: ReplyMemory, issuer: str, losses: list[Loss]
+) -> tuple[Part, ...]:
+    path = "choices[0].message"
+    plain = message.reasoning_content or message.reasoning
+    parts = read_reasoning(message.reasoning_details, plain, issuer, path)
+    parts.extend(read_content(message.content, path, losses))
+    if message.refusal:
+        parts.append(Refusal(message.refusal))
+    for number, call in enumerate(message.tool_calls or ()):
+        part = read_call(call, f"{path}.tool_calls[{number}]", losses)
+        if isinstance(part, ToolCall):
+            name = memory.renames.get(part.name, part.name)
+            part = replace(part, id=part.id or made_id(answer_id, number), name=name)
+        parts.append(part)
+    legacy = message.function_call
+    if legacy is not None:
+        lose_inner(legacy, f"{path}.function_call", losses)
+        name = memory.renames.get(legacy.name, legacy.name)
+        parts.append(ToolCall(made_id(answer_id, 0), name, legacy.arguments))
+    return tuple(parts)
+
+
+def settle_finish(word: str, called: bool, refused: bool, losses: list[Loss]) -> FinishReason:
+    """Servers say "stop" also after tool calls and refusals, and "tool_calls" without any: what the answer holds
+    decides then."""
+    finish = FINISH_OF.get(word)
+    if finish is None or (finish is FinishReason.TOOL_CALLS and not called):
+        losses.append(Loss("choices[0].finish_reason", LossReason.REPAIRED, Severity.COSMETIC))
+        finish = FinishReason.STOP
+    if finish is not FinishReason.STOP:
+        return finish
+    if called:
+        return FinishReason.TOOL_CALLS
+    return FinishReason.REFUSAL if refused else finish
+
+
+def _read_extras(wire: Completion, choice: AnswerChoice) -> Extras | None:
+    message = choice.message
+    kept: dict[str, bytes] = {}
+    for name, value in (
+        ("logprobs", choice.logprobs),
+        ("annotations", message.annotations),
+        ("audio", message.audio),
+        ("moderation", wire.moderation),
+    ):
+        if value is not ABSENT and (raw := bytes(value)) not in _SAYS_NOTHING:
+            kept[name] = raw
+    if wire.system_fingerprint is not None:
+        kept["system_fingerprint"] = msgspec.json.encode(wire.system_fingerprint)
+    for node in (wire, choice, message):
+        unknown = read_extras(node.extras)
+        if unknown is not None:
+            kept.update(unknown.fields)
+    return Extras(OWN, kept) if kept else None
+
+
+# --- usage only -----------------------------------------------------------------------------------------
+
+
+class _Metered(Struct):
+    choices: Raw
+    model: str | None = None
+    usage: UsageWire | None = None
+
+
+_METERED: Final = msgspec.json.Decoder(_Metered)
+
+
+def read_usage(raw: bytes) -> tuple[Usage | None, str | None]:
+    try:
+        wire = _METERED.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    return None if wire.usage is None else usage_of(wire.usage), wire.model
+
+
+# --- errors ---------------------------------------------------------------------------------------------
+
+_MESSAGE_CHARS: Final = 4096
+
+
+class _ErrorFields(Struct):
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+
+class _Error(_ErrorFields):
+    """OpenAI's `error` object; vLLM and others put the fields at the top; FastAPI has `detail`."""
+
+    error: _ErrorFields | str | None = None
+    detail: str | None = None
+
+
+_ERROR: Final = msgspec.json.Decoder(_Error)
+_ERRORS: Final = msgspec.json.Decoder(list[_Error])
+
+
+def _decode_error(raw: bytes) -> _Error | None:
+    """None if it is nothing that we know: HTML, an empty body, another shape."""
+    try:
+        if raw.lstrip()[:1] == b"[":  # Gemini's compatible endpoint wraps its error into an array
+            several = _ERRORS.decode(raw)
+            return several[0] if several else None
+        return _ERROR.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def read_error(status: int, raw: bytes) -> UpstreamError:
+    outer = _decode_error(raw) or _Error()
+    inner = outer.error
+    fields = _ErrorFields(inner) if isinstance(inner, str) else outer if inner is None else inner
+    message = fields.message or outer.detail or _describe(raw)
+    return UpstreamError(
+        status=status,
+        kind=fields.type or error_type(status),
+        message=message[:_MESSAGE_CHARS],
+        code=None if fields.code is None else str(fields.code),
+        param=fields.param,
+    )
+
+
+def _describe(raw: bytes) -> str:
+    """For an answer that is not ours to quote: a proxy's HTML page, nothing at all."""
+    return "The upstream gave no reason." if raw.strip() else "The upstream sent an empty answer."

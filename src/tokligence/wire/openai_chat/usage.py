@@ -1,0 +1,50 @@
+"""Usage in Chat's vocabulary <-> disjoint classes.
+
+`prompt_tokens` includes cached and cache-written tokens, `completion_tokens` includes reasoning (openai 3.57,
+`types/completion_usage.py`; developers.openai.com prompt caching guide, read 2026-11-24).
+"""
+
+from __future__ import annotations
+
+from tokligence.conversation import Usage
+from tokligence.wire.openai_chat.types import UsageWire
+
+
+def read_usage(wire: UsageWire) -> Usage:
+    """Counts that contradict each other never give negative classes."""
+    prompt = max(wire.prompt_tokens or 0, 0)
+    details, completion = wire.prompt_tokens_details, wire.completion_tokens_details
+    cached = details.cached_tokens if details is not None else None
+    if cached is None:
+        cached = wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
+    cached = min(max(cached, 0), prompt)
+    written = (details.cache_write_tokens or 0) if details is not None else 0
+    written = min(max(written, 0), prompt - cached)
+    return Usage(
+        input=prompt - cached - written,
+        cache_read=cached,
+        cache_write_5m=written,
+        output=max(wire.completion_tokens or 0, 0),
+        reasoning=(completion.reasoning_tokens or 0) if completion is not None else 0,
+        input_audio=(details.audio_tokens or 0) if details is not None else 0,
+        output_audio=(completion.audio_tokens or 0) if completion is not None else 0,
+    )
+
+
+def write_usage(usage: Usage) -> dict[str, object]:
+    written = usage.cache_write_5m + usage.cache_write_1h
+    prompt = usage.input + usage.cache_read + written
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": usage.output,
+        "total_tokens": prompt + usage.output,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": written,
+            "audio_tokens": usage.input_audio,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": usage.output_audio,
+        },
+    }

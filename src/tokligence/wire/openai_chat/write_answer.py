@@ -1,0 +1,145 @@
+"""The conversation -> a whole Chat Completions answer, an error, the list of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from tokligence.conversation import (
+    FinishReason,
+    Loss,
+    LossReason,
+    Part,
+    RedactedThinking,
+    Refusal,
+    Response,
+    Severity,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from tokligence.wire.contract import ErrorView, ListedModel, Reply, ReplyContext
+from tokligence.wire.openai_chat.parts import OWN
+from tokligence.wire.openai_chat.reasoning import write_detail
+from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON, error_type
+from tokligence.wire.openai_chat.usage import write_usage
+from tokligence.wire.severity import foreign_losses
+
+ID_PREFIX = "chatcmpl-"
+
+
+def write_response(response: Response, context: ReplyContext) -> Reply:
+    losses = foreign_losses(response.extras, OWN)
+    losses += finish_losses(response.finish, response.stop_sequence)
+    body: dict[str, Any] = {
+        "id": context.new_id(ID_PREFIX),
+        "object": "chat.completion",
+        "created": context.now if response.created is None else response.created,
+        "model": response.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": _write_message(response.parts, losses),
+                "logprobs": None,
+                "finish_reason": FINISH_REASON[response.finish],
+            }
+        ],
+    }
+    if response.usage is not None:
+        body["usage"] = write_usage(response.usage)
+    tier = ANSWER_TIER.get(response.service_tier or "")
+    if tier is not None:
+        body["service_tier"] = tier
+    return Reply(orjson.dumps(body), tuple(losses))
+
+
+def finish_losses(finish: FinishReason, stop_sequence: str | None) -> list[Loss]:
+    """What a finish reason means that Chat has no word for."""
+    losses: list[Loss] = []
+    if finish is FinishReason.PAUSE:
+        losses.append(Loss("stop_reason", LossReason.CONVERTED))
+    if stop_sequence is not None:
+        losses.append(Loss("stop_sequence", LossReason.UNSUPPORTED, Severity.COSMETIC))
+    return losses
+
+
+def _write_message(parts: tuple[Part, ...], losses: list[Loss]) -> dict[str, Any]:
+    texts: list[str] = []
+    refusals: list[str] = []
+    calls: list[dict[str, Any]] = []
+    reasoning: list[str] = []
+    details: list[dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        path = f"content[{number}]"
+        match part:
+            case Text():
+                texts.append(part.text)
+            case Refusal():
+                refusals.append(part.text)
+            case ToolCall():
+                calls.append(_write_call(part))
+            case Thinking():
+                if part.text or part.signature is not None:
+                    reasoning.append(part.text)
+                    details.append(write_detail(part, len(details)))
+            case RedactedThinking():
+                details.append(write_detail(part, len(details)))
+            case _:
+                losses.append(Loss(path, LossReason.UNKNOWN_PART))
+                continue
+        losses += foreign_losses(part.extras, OWN, path)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": "".join(texts) if texts else None,
+        "refusal": "".join(refusals) if refusals else None,
+    }
+    if any(reasoning):
+        message["reasoning_content"] = "".join(reasoning)
+    if details:
+        message["reasoning_details"] = details
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def _write_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+# --- errors ---------------------------------------------------------------------------------------------
+
+
+def write_error(error: ErrorView) -> bytes:
+    return orjson.dumps(
+        {
+            "error": {
+                "message": error.message,
+                "type": error_type(error.status),
+                "param": error.param,
+                "code": error.code,
+            }
+        }
+    )
+
+
+def write_stream_error(error: ErrorView) -> bytes:
+    """The SDKs raise on a chunk with `error`. No `[DONE]` follows: the answer is not whole."""
+    return b"data: " + write_error(error) + b"\n\n"
+
+
+# --- models (openai 3.57 `types/model.py`) --------------------------------------------------------------
+
+
+def _model(model: ListedModel) -> dict[str, object]:
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
+
+
+def write_models(models: Sequence[ListedModel]) -> bytes:
+    return orjson.dumps({"object": "list", "data": [_model(model) for model in models]})
+
+
+def write_model(model: ListedModel) -> bytes:
+    return orjson.dumps(_model(model))
