@@ -21,7 +21,7 @@ class Principal(Struct, frozen=True):
 
 class Call(Struct):
     """One HTTP request, whole, decompressed, authenticated. `path`: percent-decoded, without the query.
-    `received`: monotonic seconds (the loop's clock) when its last byte came."""
+    `received`: `time.perf_counter()` when its last byte came; the loop's clock counts in milliseconds only."""
 
     method: str
     path: str

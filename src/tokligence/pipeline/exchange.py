@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import Final
 
 from tokligence.conversation import Loss, ProtocolId, Request, Severity
@@ -193,11 +194,11 @@ class ModelCall:
         self.sink.on_gone(task.cancel)  # type: ignore[arg-type]  # the result of cancel() is of no use
 
     def wait(self) -> None:
-        self.waiting_since = self.hub.loop.time()
+        self.waiting_since = perf_counter()
 
     def arrived(self) -> None:
         if self.waiting_since is not None:
-            self.trace.waited += self.hub.loop.time() - self.waiting_since
+            self.trace.waited += perf_counter() - self.waiting_since
             self.waiting_since = None
 
     # --- the way out --------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ class ModelCall:
     def head(self, *, translated: bool, cost: bool = False) -> Headers:
         """The headers of ours that every answer carries."""
         trace = self.trace
-        trace.overhead_us = max(0, round((self.hub.loop.time() - trace.received - trace.waited) * 1e6))
+        trace.overhead_us = max(0, round((perf_counter() - trace.received - trace.waited) * 1e6))
         request_id = trace.request_id.encode()
         headers: Headers = [
             (b"x-tokligence-request-id", request_id),
@@ -233,11 +234,11 @@ class ModelCall:
         """Book the call, before its last byte is sent. What was delivered is metered, also of a broken answer."""
         if self.trace.usage is None or outcome is not Outcome.OK:
             self.trace.estimate(len(self.call.body))
-        self.hub.meter.end(self.trace, self.hub.loop.time(), status, outcome, error_code)
+        self.hub.meter.end(self.trace, perf_counter(), status, outcome, error_code)
 
     def content_seen(self) -> None:
         if self.trace.first_content is None:
-            self.trace.first_content = self.hub.loop.time()
+            self.trace.first_content = perf_counter()
 
     def lose(self, losses: list[Loss]) -> None:
         """Losses of an answer."""

@@ -31,7 +31,7 @@ class Observer(Protocol):
 
 
 class Trace(Struct):
-    """The state of one call. Times are of the loop's clock, seconds.
+    """The state of one call. Times are those of `time.perf_counter`, seconds.
 
     `waited`: seconds spent waiting for the upstream before the answer began."""
 
