@@ -222,6 +222,9 @@ class Journal:
         return Segment(path, carried + self._segment_bytes)
 
     def _full(self) -> GatewayError:
+        # The current segment may be most of the journal, and it goes only once it is followed by another.
+        if self._current.size > sum(map(len, self._open.values())):
+            self._next()
         return GatewayError(
             "gateway.ledger_unavailable",
             reason=f"{self.disk_bytes} bytes wait for the database, ledger_journal_max_bytes is {self._max_bytes}",
