@@ -24,11 +24,13 @@ _UNKNOWN_LENGTH: Final = -1
 
 
 class StatusLines:
-    """`HTTP/1.1 200 OK` with its Date line, by status. `refresh` once a second."""
+    """`HTTP/1.1 200 OK` with its Date line, by status. `refresh` once a second. `draining`: each answer that starts
+    is its connection's last."""
 
-    __slots__ = ("_lines", "_second")
+    __slots__ = ("_lines", "_second", "draining")
 
     def __init__(self) -> None:
+        self.draining = False
         self._lines: dict[int, bytes] = {}
         self._second = -1
 
@@ -61,11 +63,6 @@ class Outlet(Protocol):
     @property
     def transport(self) -> WriteTransport: ...
 
-    @property
-    def ending(self) -> bool:
-        """No further request will be served here."""
-        ...
-
     def answered(self, answer: Answer) -> None: ...
 
     def cut(self) -> None:
@@ -77,6 +74,10 @@ class Progress(IntEnum):
     WAITING = 0
     STARTED = 1
     ENDED = 2
+
+
+# Read often: a member looked up on its class costs several times as much.
+_WAITING, _STARTED, _ENDED = Progress
 
 
 class Answer:
@@ -96,25 +97,26 @@ class Answer:
         "task",
     )
 
-    def __init__(self, outlet: Outlet, *, head_only: bool, http10: bool, close: bool) -> None:
+    task: Task[None]  # that runs the handler
+
+    def __init__(self, outlet: Outlet, head_only: bool, http10: bool, close: bool) -> None:
         self._outlet = outlet
         self._silent = head_only  # no body follows the head
         self._http10 = http10
         self._chunked = False
         self._probed = False
         self._left = _UNKNOWN_LENGTH  # bytes still owed of an announced length
-        self._progress = Progress.WAITING
+        self._progress: Progress = _WAITING
         self._when_gone: Callable[[], None] | None = None
         self.close = close
-        self.task: Task[None] | None = None
 
     @property
     def started(self) -> bool:
-        return self._progress is not Progress.WAITING
+        return self._progress is not _WAITING
 
     @property
     def ended(self) -> bool:
-        return self._progress is Progress.ENDED
+        return self._progress is _ENDED
 
     @property
     def gone(self) -> bool:
@@ -122,17 +124,17 @@ class Answer:
 
     def start(self, status: int, headers: Headers, length: int | None = None) -> None:
         head = self._head(status, headers, length)
-        self._progress = Progress.STARTED
+        self._progress = _STARTED
         self._send(head)
 
     def write(self, data: bytes) -> None:
-        if self._progress is not Progress.STARTED:
+        if self._progress is not _STARTED:
             raise RuntimeError("write before start or after end")
         if data:  # an empty chunk would be the last one
             self._send(self._frame(data))
 
     def end(self, data: bytes = b"") -> None:
-        if self._progress is not Progress.STARTED:
+        if self._progress is not _STARTED:
             raise RuntimeError("end before start or after end")
         last = self._frame(data) if data else b""
         if self._chunked:
@@ -143,13 +145,13 @@ class Answer:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         head = self._head(status, headers, len(body))
-        self._progress = Progress.STARTED
-        if self._left > 0:
-            self._left = 0
-            self._send(head + body)
-        else:
-            self._send(head)
-        self._finish()
+        self._progress = _ENDED
+        outlet = self._outlet
+        if not outlet.lost:
+            data = head if self._silent else head + body
+            outlet.written += len(data)
+            outlet.transport.write(data)
+            outlet.answered(self)
 
     async def drained(self) -> None:
         room = self._outlet.room
@@ -176,15 +178,15 @@ class Answer:
 
     def abandon(self) -> None:
         """Gives up on an answer that has begun: the client sees that it is cut."""
-        self._progress = Progress.ENDED
+        self._progress = _ENDED
         self._outlet.cut()
 
     def _head(self, status: int, headers: Headers, length: int | None) -> bytes:
-        if self._progress is not Progress.WAITING:
+        if self._progress is not _WAITING:
             raise RuntimeError("the answer has already started")
         if status in (204, 304):
             self._silent, length = True, None
-        lines = [b"%b: %b\r\n" % field for field in headers if field[0] not in _FRAMING]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers if name not in _FRAMING]
         block = b"".join(lines)
         if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines) or b"\0" in block:
             raise ValueError("a header of the answer holds a line break or a NUL")
@@ -200,7 +202,7 @@ class Answer:
             framing = b"transfer-encoding: chunked\r\n\r\n"
             self._chunked = True
         outlet = self._outlet
-        if self.close or outlet.ending:
+        if self.close or outlet.lines.draining:
             self.close = True
             return outlet.lines.get(status) + block + _CLOSE + framing
         if self._http10:
@@ -228,6 +230,6 @@ class Answer:
         if self._left > 0:
             self.abandon()
             raise RuntimeError("the answer is shorter than announced")
-        self._progress = Progress.ENDED
+        self._progress = _ENDED
         if not self._outlet.lost:
             self._outlet.answered(self)

@@ -9,6 +9,7 @@ codings before `chunked`, `chunked` on HTTP/1.0, a missing or repeated Host, ver
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from tokligence.edge.limits import Limits
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Headers
+from tokligence.pipeline.contract import Call, Headers
 
 CHUNKED: Final = -1
 """The value of `Head.length` for a body of unknown length."""
@@ -38,12 +39,10 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 class Head(Struct, frozen=True):
-    """A request head that we serve. `length`: bytes of the body, or `CHUNKED`. `encoding`: b"gzip", b"zstd" or b""."""
+    """A request head that we serve. `call`: still without body and time. `length`: bytes of the body, or `CHUNKED`.
+    `encoding`: b"gzip", b"zstd" or b""."""
 
-    method: str
-    path: str
-    query: str
-    headers: Headers
+    call: Call
     http10: bool
     length: int
     encoding: bytes
@@ -72,8 +71,21 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
     if size > limits.max_header_bytes or len(headers) > limits.max_headers:
         raise headers_too_large(limits)
     http10 = version == "1.0"
-    path, query, authority = read_target(target, method)
-    headers = _with_host(headers, seen, authority, http10)
+    query = ""
+    authority = None
+    if b"?" in target or target[:1] != b"/":
+        path, query, authority = read_target(target, method)
+    else:
+        path = _plain_path(target)
+    host = seen.get(b"host")
+    if host is None:
+        if not http10:
+            raise malformed("the Host header is missing")
+    elif not _is_host(host):
+        raise malformed("the Host header is not a host")
+    if authority is not None:
+        # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
+        headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
     if query:
         query, key = take_key(query)
         if key is not None:
@@ -86,16 +98,8 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
         encoding = _encoding(seen[b"content-encoding"])
         if encoding and length:
             headers = [field for field in headers if field[0] not in _DECODED_AWAY]
-    return Head(
-        method,
-        path,
-        query,
-        headers,
-        http10,
-        length,
-        encoding,
-        _expects_continue(seen, http10) and length != 0,
-    )
+    expects_continue = length != 0 and _expects_continue(seen, http10)
+    return Head(Call(method, path, query, headers, b"", 0.0), http10, length, encoding, expects_continue)
 
 
 def headers_too_large(limits: Limits) -> GatewayError:
@@ -104,17 +108,15 @@ def headers_too_large(limits: Limits) -> GatewayError:
     )
 
 
-def _with_host(headers: Headers, seen: dict[bytes, bytes], authority: bytes | None, http10: bool) -> Headers:
-    host = seen.get(b"host")
-    if host is None:
-        if not http10:
-            raise malformed("the Host header is missing")
-    elif _HOST.fullmatch(host) is None:
-        raise malformed("the Host header is not a host")
-    if authority is None:
-        return headers
-    # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
-    return [(b"host", authority), *(field for field in headers if field[0] != b"host")]
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=256)
+def _plain_path(target: bytes) -> str:
+    # Cached: nearly all traffic goes to a few paths. Never with a query, which may hold a key.
+    return read_target(target, "")[0]
 
 
 def _body_length(seen: dict[bytes, bytes], http10: bool) -> int:
@@ -159,7 +161,7 @@ def read_target(target: bytes, method: str) -> tuple[str, str, bytes | None]:
         if absolute is None:
             raise malformed("the request target is not a path")
         authority, target = absolute.groups()
-        if not authority or _HOST.fullmatch(authority) is None:
+        if not authority or not _is_host(authority):
             raise malformed("the request target names no valid host")
         if not target.startswith(b"/"):
             target = b"/" + target

@@ -23,6 +23,7 @@ import asyncio
 import socket
 from enum import IntEnum
 from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -67,6 +68,11 @@ class Reading(IntEnum):
     OVER = 3  # what still comes is dropped
 
 
+# Read often: a member looked up on its class costs several times as much.
+_IDLE, _HEAD, _BODY, _OVER = Reading
+_NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True, 0, b"", False)
+
+
 class Connection(asyncio.Protocol):
     """Made by the server for each accepted socket. `deadline`: the loop's clock, inf for none."""
 
@@ -102,15 +108,15 @@ class Connection(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    _parser: HttpRequestParser
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._loop = server.loop
-        self._parser: HttpRequestParser | None = None
-        self._reading = Reading.IDLE
+        self._reading: Reading = _IDLE
         self._target = b""
         self._headers: Headers = []
-        self._head: Head | None = None
+        self._head = _NO_HEAD
         self._body: Body | None = None
         self._body_left = 0  # bytes, of an announced length
         self._fresh = 0  # body bytes since the deadline was last moved
@@ -146,10 +152,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._answer is not None:
             self._hold(data)
-        elif self._reading is not Reading.OVER:
-            self._read(data)
-        else:
+        elif self._reading is _OVER:
             self._dropped = True
+        else:
+            self._read(data)
 
     def eof_received(self) -> bool:
         """True keeps our side open."""
@@ -161,8 +167,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface
         self.lost = True
-        self._reading = Reading.OVER
-        self._parser = None  # it refers back to us
+        self._reading = _OVER
+        del self._parser  # it refers back to us
         self._body = self._held = None
         self._waiting.clear()
         self._server.forget(self)
@@ -191,7 +197,7 @@ class Connection(asyncio.Protocol):
         self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        parser = cast("HttpRequestParser", self._parser)
+        parser = self._parser
         headers = self._headers
         method = parser.get_method().decode()
         self._head = head = read_head(
@@ -202,7 +208,7 @@ class Connection(asyncio.Protocol):
         if parser.should_upgrade():
             self._decline_upgrade(headers)
         elif head.length:
-            self._reading = Reading.BODY
+            self._reading = _BODY
             self._body = open_body(head.encoding, self._server.limits.max_body_bytes)
             self._body_left = 0 if head.length == CHUNKED else head.length
             self._fresh = BODY_STEP
@@ -222,42 +228,39 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._offered_upgrade:
             return  # the parser stops here, before the body; see _replay
-        head = cast("Head", self._head)
+        head = self._head
         body = b""
         if self._body is not None:
             body = self._body.finish()
             self._body = None
-        self._head = None
+        self._head = _NO_HEAD
         self._target = b""
         self._headers = []
         self._body_left = self._quiet = 0
         self._owes_continue = False
-        keep = cast("HttpRequestParser", self._parser).should_keep_alive()
-        self._reading = Reading.IDLE if keep else Reading.OVER
-        call = Call(head.method, head.path, head.query, head.headers, body, self._loop.time())
-        answer = Answer(self, head_only=head.method == "HEAD", http10=head.http10, close=not keep)
+        keep = self._parser.should_keep_alive()
+        self._reading = _IDLE if keep else _OVER
+        call = head.call
+        call.body = body
+        call.received = self._loop.time()
+        answer = Answer(self, call.method == "HEAD", head.http10, not keep)
         if self._answer is None:
             self._begin(call, answer)
         else:
-            self._waiting.append((call, answer, head.path))
+            self._waiting.append((call, answer, call.path))
 
     # --- reading
 
     def _read(self, data: bytes) -> None:
-        try:
-            if len(data) <= SLICE:
-                self._feed(data)
-            else:
-                self._feed_slices(data)
-        except HttpParserError as error:
-            self._stop_parsing(error)
-        if self._answer is None:
-            self._await_more()
+        if len(data) <= SLICE:
+            self._feed(data)
+        else:
+            self._feed_slices(data)
 
     def _feed_slices(self, data: bytes) -> None:
         view = memoryview(data)
         position = 0
-        while position < len(view) and self._reading is not Reading.OVER:
+        while position < len(view) and self._reading is not _OVER:
             if self._answer is not None:
                 self._hold(view[position:])
                 return
@@ -267,15 +270,14 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes | memoryview) -> None:
         self._quiet += len(data)
-        parser = cast("HttpRequestParser", self._parser)
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._replay(bytes(data[upgrade.args[0] :]))
-            return
-        limits = self._server.limits
-        if self._quiet > limits.max_header_bytes or len(self._headers) > limits.max_headers:
-            self._refuse(headers_too_large(limits))
+        except HttpParserError as error:
+            self._stop_parsing(error)
+        if self._answer is None and self._reading is not _OVER:
+            self._await_more()
 
     def _decline_upgrade(self, headers: Headers) -> None:
         protocol = next((value for name, value in headers if name == b"upgrade"), b"")
@@ -289,25 +291,25 @@ class Connection(asyncio.Protocol):
     def _replay(self, rest: bytes) -> None:
         """After an offer of an upgrade llhttp takes what follows for another protocol. It is the rest of this
         request, so a new parser gets the head again, without the offer."""
-        head = without_upgrade(cast("Head", self._head).method, self._target, self._headers)
+        head = without_upgrade(self._head.call.method, self._target, self._headers)
         self._offered_upgrade = False
         self._target, self._headers = b"", []
         self._parser = HttpRequestParser(self)
-        self._parser.feed_data(head)
+        self._feed(head)
         if rest:
-            self._read(rest) if self._answer is None else self._hold(rest)
+            self.data_received(rest)
 
     def _stop_parsing(self, error: HttpParserError) -> None:
         cause = error.__context__
         if isinstance(cause, GatewayError):
             self._refuse(cause)
-        elif self._reading is Reading.OVER:  # bytes after a request that said it was the last
+        elif self._reading is _OVER:  # bytes after a request that said it was the last
             self._dropped = True
         else:
             self._refuse(malformed(str(error)))
 
     def _hold(self, data: bytes | memoryview) -> None:
-        if self._reading is Reading.OVER:
+        if self._reading is _OVER:
             self._dropped = True
             return
         if self._held is None:
@@ -319,17 +321,19 @@ class Connection(asyncio.Protocol):
             self._watch()
 
     def _await_more(self) -> None:
-        """Moves the deadline for a request that is under way."""
+        """A request is under way: its limits, its deadline."""
         limits = self._server.limits
-        if self._reading is Reading.IDLE:
-            self._reading = Reading.HEAD
+        if self._quiet > limits.max_header_bytes or len(self._headers) > limits.max_headers:
+            self._refuse(headers_too_large(limits))
+        elif self._reading is _IDLE:
+            self._reading = _HEAD
             self.deadline = self._loop.time() + limits.header_timeout_s
-        elif self._reading is Reading.BODY and self._fresh >= BODY_STEP:
+        elif self._reading is _BODY and self._fresh >= BODY_STEP:
             self._fresh = 0
             self.deadline = self._loop.time() + limits.body_timeout_s
 
     def _input_ended(self) -> bool:
-        if self._reading in (Reading.HEAD, Reading.BODY):
+        if self._reading in (_HEAD, _BODY):
             self._refuse(malformed("the request was cut short"))
             return True
         return False
@@ -358,7 +362,7 @@ class Connection(asyncio.Protocol):
             self._server.crashed(error, call)
             self._fail(answer, GatewayError("gateway.internal"), call.path)
         finally:
-            self._server.tasks.discard(cast("asyncio.Task[None]", answer.task))
+            self._server.tasks.discard(answer.task)
             if not answer.ended:  # cancelled
                 answer.abandon()
 
@@ -372,11 +376,11 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: GatewayError) -> None:
         """Answers a request that never becomes a call, after those before it, and ends the connection."""
-        self._reading = Reading.OVER
+        self._reading = _OVER
         self._dropped = True
         path, head_only = self._blame()
         self._body = None
-        answer = Answer(self, head_only=head_only, http10=False, close=True)
+        answer = Answer(self, head_only, False, True)
         if self._answer is None:
             self._answer = answer
             self._fail(answer, error, path)
@@ -386,62 +390,57 @@ class Connection(asyncio.Protocol):
     def _blame(self) -> tuple[str, bool]:
         """The path of the request that is being read, as far as known, for the shape of its error; and whether it
         is a HEAD request."""
-        if self._head is not None:
-            return self._head.path, self._head.method == "HEAD"
+        if self._head is not _NO_HEAD:
+            return self._head.call.path, self._head.call.method == "HEAD"
         try:
             return read_target(self._target, "")[0], False
         except GatewayError:
             return "/", False
 
-    @property
-    def ending(self) -> bool:
-        return self._server.draining
-
     def answered(self, answer: Answer) -> None:
         """The answer's last byte has been handed to the transport."""
         self._answer = None
-        if answer.close or self._server.draining:
+        if answer.close or self.lines.draining:
             self._end()
-            return
-        if self._waiting:
+        elif self._waiting:
             item, waiting, path = self._waiting.pop(0)
             if isinstance(item, Call):
                 self._begin(item, waiting)
             else:
                 self._answer = waiting
                 self._fail(waiting, item, path)
-            return
-        self._resume()
+        elif self._target or self._held is not None or self._ended_input or self._reading is not _IDLE:
+            self._resume()
+        else:
+            self.deadline = self._server.now + self._server.limits.keepalive_timeout_s
 
     def _resume(self) -> None:
-        """Goes on with what came while the answer ran, or waits for more."""
-        self._expect_more()
+        """Goes on with what came while the answer ran."""
+        limits = self._server.limits
+        if self._reading is _BODY:
+            self.deadline = self._loop.time() + limits.body_timeout_s
+            if self._owes_continue:
+                self._send_continue()
+        elif self._target:
+            self._reading = _HEAD
+            self.deadline = self._loop.time() + limits.header_timeout_s
+        else:
+            self.deadline = self._loop.time() + limits.keepalive_timeout_s
         held, self._held = self._held, None
         if held is not None:
             self._read(bytes(held))
             if self._paused_reading:
                 self._paused_reading = False
                 self.transport.resume_reading()
-        if self._ended_input and self._answer is None and not self._input_ended():
+        if self._ended_input and self._answer is None and not self._input_ended() and not self.closing:
             self._close()
-
-    def _expect_more(self) -> None:
-        server = self._server
-        if self._reading is Reading.IDLE:
-            self.deadline = server.now + server.limits.keepalive_timeout_s
-        elif self._reading is Reading.HEAD:
-            self.deadline = self._loop.time() + server.limits.header_timeout_s
-        elif self._reading is Reading.BODY:
-            self.deadline = self._loop.time() + server.limits.body_timeout_s
-            if self._owes_continue:
-                self._send_continue()
 
     # --- ending
 
     def _end(self) -> None:
         """No further answer. Lingers if the client may still be sending."""
-        unread = self._dropped or self._held is not None or self._reading in (Reading.HEAD, Reading.BODY)
-        self._reading = Reading.OVER
+        unread = self._dropped or self._held is not None or self._reading in (_HEAD, _BODY)
+        self._reading = _OVER
         self._waiting.clear()
         self._held = None
         if self._ended_input or not unread:
@@ -457,7 +456,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self.closing = True
         self.deadline = inf
-        self._reading = Reading.OVER
+        self._reading = _OVER
         self.transport.close()
         self._watch()
 
@@ -467,7 +466,7 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Closes if nothing is under way; else the running request is the last."""
-        if self._answer is None and self._reading is Reading.IDLE:
+        if self._answer is None and self._reading is _IDLE:
             self._close()
 
     # --- the sweep
@@ -475,9 +474,9 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         limits = self._server.limits
-        if self._reading is Reading.HEAD:
+        if self._reading is _HEAD:
             self._refuse(GatewayError("http.timeout", seconds=f"{limits.header_timeout_s:g}"))
-        elif self._reading is Reading.BODY:
+        elif self._reading is _BODY:
             self._refuse(GatewayError("http.timeout", seconds=f"{limits.body_timeout_s:g}"))
         else:
             self._close()

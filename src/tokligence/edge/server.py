@@ -44,7 +44,6 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.lines = StatusLines()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.draining = False
         self.now = self.loop.time()  # as of the last tick
         self.max_connections = 0
         self.addresses: list[tuple[str, int]] = []
@@ -56,6 +55,10 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+
+    @property
+    def draining(self) -> bool:
+        return self.lines.draining
 
     @property
     def connections(self) -> int:
@@ -84,7 +87,7 @@ class Server:
     async def drain(self, timeout: float | None = None) -> int:
         """Stops accepting, closes idle connections, lets running requests finish for `timeout` seconds
         (`drain_timeout_s`), then cuts the rest. Returns how many connections were cut."""
-        self.draining = True
+        self.lines.draining = True
         self.stop_accepting()
         for connection in tuple(self._connections):
             connection.drain()
