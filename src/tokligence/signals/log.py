@@ -199,11 +199,10 @@ class Log:
     def _turn(self) -> None:
         """Rename the file after the day of its lines, begin a new one, drop the oldest."""
         self._close_file()  # Windows renames no open file
-        target = self.path.with_name(f"gateway-{self._day}.log")
-        number = 1
-        while target.exists():
-            number += 1
-            target = self.path.with_name(f"gateway-{self._day}-{number}.log")
+        # One above the day's highest, not the first that is free: the number says which lines are older.
+        number = 1 + max((n for day, n in map(_age, self._turned()) if day == self._day), default=0)
+        suffix = f"-{number}" if number > 1 else ""
+        target = self.path.with_name(f"gateway-{self._day}{suffix}.log")
         try:
             self.path.rename(target)
         except (PermissionError, FileNotFoundError):
@@ -211,9 +210,12 @@ class Log:
             # Elsewhere: somebody took it away; a new one begins.
             pass
         self._open()
-        turned = sorted(self.path.parent.glob("gateway-*.log"), key=_age)
+        turned = sorted(self._turned(), key=_age)
         for old in turned[: max(0, len(turned) - self._keep)]:
             old.unlink(missing_ok=True)
+
+    def _turned(self) -> list[Path]:
+        return [path for path in self.path.parent.iterdir() if _TURNED.fullmatch(path.name)]
 
 
 def _encode(fields: dict[str, object]) -> bytes:
@@ -238,11 +240,9 @@ def _day(seconds: float) -> str:
 
 
 def _age(path: Path) -> tuple[str, int]:
-    """Orders turned files: by day, then by number. Files that are not ours sort last, so that they are kept."""
-    if not _TURNED.fullmatch(path.name):
-        return ("~", 0)
-    number = path.stem[len("gateway-YYYY-MM-DD-") :]
-    return (path.stem[len("gateway-") : len("gateway-YYYY-MM-DD")], int(number or 1))
+    """Orders turned files: by day, then by number."""
+    day, number = path.stem[len("gateway-") :][:10], path.stem[len("gateway-YYYY-MM-DD-") :]
+    return day, int(number or 1)
 
 
 def readable(line: bytes) -> str:
@@ -250,7 +250,7 @@ def readable(line: bytes) -> str:
     try:
         fields = json.loads(line)
         when, level, event = fields.pop("time"), fields.pop("level"), fields.pop("event")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return line.decode("utf-8", "replace").rstrip("\r\n") + "\n"
     rest = "".join(f" {key}={_value(value)}" for key, value in fields.items() if value is not None)
     return f"{when[11:23]} {level:<7} {event}{rest}\n"
