@@ -184,15 +184,20 @@ def _replace(file: Path, text: str, *, private: bool) -> None:
     may read it afterwards; else an existing file keeps its mode."""
     make_private_dir(file.parent, tighten=False)
     target = file.resolve()  # a link to a file elsewhere stays a link
+    temporary: Path | None = None
     try:
-        old = target.open("rb").read(3) if target.exists() else b""
-        mode = target.stat().st_mode & 0o777 if target.exists() else PRIVATE_FILE
+        exists = target.exists()
+        marked = exists and target.read_bytes().startswith(BOM)
+        mode = target.stat().st_mode & 0o777 if exists else PRIVATE_FILE
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as out:
-            out.write((BOM if old == BOM else b"") + text.encode())
+            out.write((BOM if marked else b"") + text.encode())
             out.flush()
             os.fsync(out.fileno())
-        Path(name).chmod(mode & 0o700 if private else mode)
-        Path(name).replace(target)
+        temporary.chmod(mode & 0o700 if private else mode)
+        temporary.replace(target)
     except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise ConfigError(f"cannot be written: {error.strerror}", file=file) from error

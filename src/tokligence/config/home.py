@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Final
 
@@ -119,7 +120,12 @@ def make_private_dir(path: Path, *, tighten: bool = True) -> None:
     """Makes `path` and its missing parents with mode 0700; `tighten` takes others' rights from an existing one.
     Raises `ConfigError` if it cannot be made."""
     try:
-        path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        # `mkdir(parents=True)` would give the parents everyone's rights.
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+        if not path.is_dir():
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
     except OSError as error:
         raise ConfigError(f"cannot make this directory: {error.strerror}", file=path) from error
     if tighten and os.name == "posix" and path.stat().st_mode & 0o077:

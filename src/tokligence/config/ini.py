@@ -58,15 +58,17 @@ def lines_of(text: str) -> list[str]:
 def read_text(path: Path) -> str | None:
     """The text of a configuration file; None if there is none. Raises `ConfigError` if it cannot be read as text."""
     try:
+        mode = path.stat().st_mode  # first, since opening a pipe would wait for its other end
+        if stat.S_ISDIR(mode):
+            raise ConfigError("is a directory, not a file", file=path)
+        if not stat.S_ISREG(mode):
+            raise ConfigError("is not a regular file", file=path)
         with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise ConfigError("is not a regular file", file=path)
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        reason = "is a directory, not a file" if path.is_dir() else f"cannot be read: {error.strerror}"
-        raise ConfigError(reason, file=path) from error
+        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
     return _decoded(raw, path)
 
 

@@ -170,9 +170,8 @@ def _variable(variable: str, text: str, environ: Mapping[str, str], found: Found
 
 def _unknown(variable: str, notes: Notes) -> None:
     renamed = (key for key in FORMER_NAMES if present_name(key))
-    known = [f"{PREFIX}{key}".lower() for key in (*plain_names(), *renamed, "home", "env")]
-    nearest = closest(variable, known)
-    hint = "" if nearest is None else f" (did you mean {nearest.upper()}?)"
+    nearest = closest(variable.removeprefix(PREFIX), (*plain_names(), *renamed, "home", "env"))
+    hint = "" if nearest is None else f" (did you mean {PREFIX}{nearest.upper()}?)"
     notes.warn(f"{variable} is not a variable of the gateway and has no effect{hint}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -74,19 +74,21 @@ class BadValue(ValueError):
         self.nearest = nearest
 
 
-def closest(word: str, known: list[str] | tuple[str, ...]) -> str | None:
-    """The name among `known` that `word` was probably meant to be."""
+def closest(word: str, known: Sequence[str]) -> str | None:
+    """The name among `known` that `word` was probably meant to be: one spelled alike, else the only one of which
+    it is a part, as `url` is of `base_url`."""
     import difflib  # only an error needs it
 
-    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return found[0] if found else None
+    alike = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    if alike:
+        return alike[0]
+    longer = [name for name in known if word.lower() in name.split("_")]
+    return longer[0] if len(longer) == 1 else None
 
 
 def read_value(field: Field, given: Given, place: Place) -> Any:
     """The typed value of a setting. Raises `ConfigError` with the place, the reason and what to write instead."""
-    for part in given.parts:
-        if any((char < " " and char != "\t") or char == "\x7f" for char in part.text):
-            raise given.error("contains a control character", line=part.line)
+    check_characters(given)
     if field.setting.kind in LIST_READERS:
         return _read_list(field, given)
     if len(given.parts) > 1:
