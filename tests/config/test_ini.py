@@ -79,6 +79,11 @@ def test_variables_are_replaced_with_defaults_and_escapes() -> None:
     assert expand("a${NONE}b", environ) == ("ab", ("NONE",))
 
 
+def test_the_users_directory_is_known_without_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/users/me"))
+    assert expand("${HOME}/l.db", {}) == (f"{Path('/users/me')}/l.db", ())
+
+
 def test_a_byte_order_mark_is_allowed(tmp_path: Path) -> None:
     file = tmp_path / "a.ini"
     file.write_bytes(b"\xef\xbb\xbfa = \xe2\x86\x92\n")

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from tokligence.config.errors import ConfigError
+from tokligence.config.home import user_home
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A configuration file larger than this is a mistake, such as a path to a log."""
@@ -136,6 +137,8 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]
         if name is None:
             return "${"
         found = environ.get(name) or match[2]
+        if found is None and name == "HOME":  # Windows and bare containers have no such variable
+            found = str(user_home(environ))
         if found is None:
             missing.append(name)
             return ""
