@@ -40,6 +40,8 @@ from tests.fakes.replies import (
 from tests.fakes.scripted import BadJson, ScriptedUpstream, Violation, read_json, script_failure, sse
 from tests.fakes.server import Exchange, Request
 
+VERSIONS = ("2023-06-01", "2026-10-21")
+
 # Status -> (type, message) as api.anthropic.com has them.
 ERRORS: dict[int, tuple[str, str]] = {
     400: ("invalid_request_error", "Bad request"),
@@ -61,7 +63,8 @@ ERRORS: dict[int, tuple[str, str]] = {
 class Anthropic(ScriptedUpstream):
     vendor = "anthropic"
     key = "sk-ant-upstream-anthropic-key"
-    key_headers = ("x-api-key",)
+    # SDKs since 2026-10-21 send their key as a bearer token, older ones as x-api-key; the API takes either.
+    key_headers = ("x-api-key", "authorization")
     call_path = "/v1/messages"
 
     def __init__(self, port: int = 0) -> None:
@@ -92,13 +95,18 @@ class Anthropic(ScriptedUpstream):
             await self._fail(exchange, self.violated(request, Violation(text, 404, "not_found_error")))
 
     def _authorise(self, request: Request) -> Violation | None:
-        given = request.header("x-api-key")
-        if given is None:
+        given = [(h, value) for h in self.key_headers if (value := request.header(h)) is not None]
+        if not given:
             return Violation("x-api-key header is required", 401, "authentication_error")
-        if given != self.key:
-            return Violation("invalid x-api-key", 401, "authentication_error")
-        if request.header("anthropic-version") != "2023-06-01":
-            return Violation("anthropic-version: header is required", 400, "invalid_request_error")
+        for header, value in given:
+            if value.removeprefix("Bearer ") != self.key:
+                return Violation(f"invalid {header}", 401, "authentication_error")
+        if len(given) > 1:
+            return Violation("the key came in two headers", 400, "invalid_request_error")
+        version = request.header("anthropic-version")
+        if version not in VERSIONS:
+            text = "header is required" if version is None else f'"{version}" is not a valid version'
+            return Violation(f"anthropic-version: {text}", 400, "invalid_request_error")
         return None
 
     async def _model(self, request: Request, exchange: Exchange) -> None:
@@ -141,8 +149,12 @@ class Anthropic(ScriptedUpstream):
             body = read_json(request.body)
         except BadJson as fault:
             return Violation(f"The request body is not valid JSON: {fault}", 400, "invalid_request_error")
-        beta = "beta=true" in request.query.split("&")
-        return next(anthropic_rules.violations(body, self.signed, count=count, beta=beta), None)
+        # The SDKs before 2.0 said it in the query, the later ones say it by the header alone.
+        beta = "beta=true" in request.query.split("&") or request.header("anthropic-beta") is not None
+        version = request.header("anthropic-version") or ""
+        return next(
+            anthropic_rules.violations(body, self.signed, count=count, beta=beta, version=version), None
+        )
 
     async def _reply(self, request: Request, exchange: Exchange, reply: Reply) -> None:
         body = request.json

@@ -28,7 +28,7 @@ Block = Mapping[str, Any]
 @dataclass(frozen=True)
 class Model:
     """`sampling`: takes temperature, top_p, top_k; `budget`, `adaptive`: ways to think; `prefill`: may continue an
-    assistant message; `mid_system`: takes role system within messages."""
+    assistant message; `mid_system`: takes role system within messages; `silent`: may be told not to think."""
 
     cap: int
     sampling: bool = True
@@ -37,6 +37,7 @@ class Model:
     efforts: tuple[str, ...] = ()
     prefill: bool = True
     mid_system: bool = False
+    silent: bool = True
 
 
 _4 = ("low", "medium", "high")
@@ -57,6 +58,7 @@ MODELS: dict[str, Model] = {
     "claude-opus-4-8": _NEW,
     "claude-sonnet-5": _NEW,
     "claude-opus-5": _NEW,
+    "claude-fable-5": Model(128_000, False, False, True, _47, False, True, False),
     "claude-haiku-5-5": _NEW,
     "claude-sonnet-5-5": _NEW,
     "claude-opus-5-5": _NEW,
@@ -70,8 +72,11 @@ PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 DOCS = "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
 
 
-def violations(body: Any, signed: Callable[[Block], bool], *, count: bool, beta: bool) -> Iterator[Violation]:
-    """`signed`: whether a thinking block carries a signature that this upstream issued for it."""
+def violations(
+    body: Any, signed: Callable[[Block], bool], *, count: bool, beta: bool, version: str = "2023-06-01"
+) -> Iterator[Violation]:
+    """`signed`: whether a thinking block carries a signature that this upstream issued for it. Since version
+    2026-10-21 nothing takes sampling parameters, not even their defaults, and users cannot cite."""
     if not isinstance(body, dict):
         yield _bad("The request body is not valid JSON: Input should be an object")
         return
@@ -80,9 +85,11 @@ def violations(body: Any, signed: Callable[[Block], bool], *, count: bool, beta:
     )
     if "betas" in body:
         yield _bad("betas: Extra inputs are not permitted")
-    yield from map(
-        _flaw, check(body, counting if count else create, extra=frozenset() if count else SAMPLING)
-    )
+    old = version == "2023-06-01"
+    extra = SAMPLING if old and not count else frozenset()
+    yield from map(_flaw, check(body, counting if count else create, extra=extra))
+    if not old:
+        yield from _citations(body)
     model = MODELS.get(body.get("model", ""))
     if model is None:
         yield Violation(f"model: {body.get('model')}", 404, "not_found_error")
@@ -255,6 +262,16 @@ def _walk(body: Body) -> Iterator[tuple[str, Block]]:
                     yield f"{path}.tool_result.content.{k}", inner
 
 
+def _citations(body: Body) -> Iterator[Violation]:
+    for i, message in enumerate(body.get("messages") or ()):
+        if isinstance(message, dict) and message.get("role") == "user":
+            for j, block in enumerate(blocks_of(message.get("content"))):
+                if block.get("type") == "text" and block.get("citations"):
+                    yield _bad(
+                        f"messages.{i}.content.{j}.text.citations: citations are not permitted in user messages"
+                    )
+
+
 def _blocks(body: Body, signed: Callable[[Block], bool]) -> Iterator[Violation]:
     for path, block in _walk(body):
         match block.get("type"):
@@ -380,6 +397,8 @@ def _thinking(body: Body, model: Model, turns: Turns) -> Iterator[Violation]:
     if not isinstance(config, dict):
         return
     kind = config.get("type")
+    if kind == "disabled" and not model.silent:
+        yield _bad('"thinking.type.disabled" is not supported for this model.')
     if kind == "adaptive" and not model.adaptive:
         yield _bad("adaptive thinking is not supported on this model")
     if kind == "enabled":

@@ -109,11 +109,12 @@ def _check_object(
     value: dict[str, Any], candidates: tuple[Any, ...], path: Path, extra: frozenset[str]
 ) -> list[Flaw]:
     shapes = [fields(m) for m in candidates if is_typeddict(m)]
+    for member in candidates:
+        # Beside a TypedDict it says that the object is open: a JSON schema, for one.
+        if get_origin(member) is dict:
+            of = get_args(member)[1]
+            return [flaw for key, item in value.items() for flaw in check(item, of, (*path, key))]
     if not shapes:
-        for member in candidates:
-            if get_origin(member) is dict:
-                of = get_args(member)[1]
-                return [flaw for key, item in value.items() for flaw in check(item, of, (*path, key))]
         return [Flaw(path, "type", _want(candidates))]
     for tag in ("type", "role"):
         fitting = [s for s in shapes if _tag_fits(value, s, tag)]

@@ -16,6 +16,13 @@ HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 MODEL = "claude-sonnet-4-5"
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER: Any = {"name": "weather", "input_schema": SCHEMA}
+CITED: dict[str, Any] = {
+    "type": "char_location",
+    "cited_text": "a",
+    "document_index": 0,
+    "document_title": None,
+}
+CITED |= {"start_char_index": 0, "end_char_index": 1}
 THINK: Any = {"type": "enabled", "budget_tokens": 1024}
 
 
@@ -316,6 +323,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("when tool_choice forces tool use", {"thinking": THINK, "max_tokens": 2000, "tools": [WEATHER], "tool_choice": {"type": "any"}}),
     ("stop_sequences.0: each stop sequence", {"stop_sequences": [" \n"]}),
     ("metadata.user_id: String should have at most 256", {"metadata": {"user_id": "u" * 257}}),
+    ("thinking.type.disabled", {"model": "claude-fable-5", "thinking": {"type": "disabled"}}),
     ("effort parameter value 'high'", {"output_config": {"effort": "high"}}),
     ("temperature: range: 0..1", {"temperature": 1.5}),
     ("temperature: Input should be a valid number", {"temperature": True}),
@@ -326,6 +334,28 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("`top_p` must be greater", {"thinking": THINK, "max_tokens": 2000, "top_p": 0.5}),
     ("betas: Extra inputs", {"betas": ["x"]}),
 ]  # fmt: skip
+
+
+OLD: Any = {"headers": {"anthropic-version": "2023-06-01"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "change"),
+    [
+        ("temperature: Extra inputs are not permitted", {"temperature": 1}),
+        (
+            "citations are not permitted",
+            {"messages": [{"role": "user", "content": [_text("a", citations=[CITED])]}]},
+        ),
+    ],
+)
+def test_the_version_of_2026_10_21_refuses_more(
+    anthropic_sdk: anthropic.Anthropic, anthropic_upstream: Anthropic, message: str, change: dict[str, Any]
+) -> None:
+    anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object, options=OLD)
+    anthropic_upstream.expect(message)
+    with pytest.raises(anthropic.BadRequestError, match=message):
+        anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object)
 
 
 def _body(change: dict[str, Any]) -> dict[str, Any]:
@@ -339,7 +369,7 @@ def test_a_broken_rule_is_answered_with_the_vendors_error_and_recorded(
 ) -> None:
     anthropic_upstream.expect(message)
     with pytest.raises(anthropic.APIStatusError) as caught:
-        anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object)
+        anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object, options=OLD)
     assert message in str(caught.value.api_message)
     assert caught.value.type in ("invalid_request_error", "not_found_error")
 
@@ -352,7 +382,7 @@ ACCEPTED: list[dict[str, Any]] = [
     NEW | {"messages": [*HELLO, {"role": "system", "content": "a"}], "output_config": {"effort": "xhigh"}},
     NEW | {"messages": [*HELLO, _use("a"), _results("a"), {"role": "system", "content": "a"}]},
     {"temperature": 1, "top_k": 5, "stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"},
-    {"thinking": THINK, "max_tokens": 2000, "temperature": 1, "top_p": 0.95, "tools": [WEATHER], "tool_choice": {"type": "auto"}},
+    {"thinking": THINK, "max_tokens": 2000, "top_p": 0.95, "tools": [WEATHER], "tool_choice": {"type": "auto"}},
     {"thinking": {"type": "disabled"}, "tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}, WEATHER]},
     {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}, {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"}, "title": "t"}]}]},
     {"tools": [WEATHER | {"strict": True, "input_schema": SCHEMA | {"additionalProperties": False}}]},
@@ -361,15 +391,18 @@ ACCEPTED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", ACCEPTED)
 def test_what_the_vendor_takes_is_taken(anthropic_sdk: anthropic.Anthropic, change: dict[str, Any]) -> None:
-    anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object)
+    anthropic_sdk.post("/v1/messages", body=_body(change), cast_to=object, options=OLD)
 
 
 def test_a_wrong_key_and_a_missing_version_are_refused(
     anthropic_sdk: anthropic.Anthropic, anthropic_upstream: Anthropic
 ) -> None:
-    anthropic_upstream.expect("invalid x-api-key")
+    anthropic_upstream.expect("invalid authorization")
+    anthropic_upstream.expect("the key came in two headers")
     anthropic_upstream.expect("anthropic-version")
     with pytest.raises(anthropic.AuthenticationError):
         anthropic_sdk.with_options(api_key="sk-other").models.list()
+    with pytest.raises(anthropic.BadRequestError):
+        anthropic_sdk.models.list(extra_headers={"x-api-key": anthropic_upstream.key})
     with pytest.raises(anthropic.BadRequestError):
         anthropic_sdk.models.list(extra_headers={"anthropic-version": "1999"})
