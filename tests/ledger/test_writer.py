@@ -304,13 +304,14 @@ def test_a_journal_that_cannot_be_read_back_raises_the_alarm_and_loses_nothing(h
 
 
 def test_a_posting_thread_that_dies_is_seen(home, monkeypatch):
-    seen = []
-    monkeypatch.setattr(threading, "excepthook", seen.append)
+    died = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: died.set())
     monkeypatch.setattr(poster_module.Poster, "_post_journal", lambda self: 1 / 0)
     ledger = home.open()
     call(ledger, "a")
     assert alarm_is(ledger, True)
     assert ledger.alarm == "the posting thread has ended"
+    assert died.wait(WAIT)
 
 
 # --- after a crash

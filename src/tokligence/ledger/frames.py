@@ -110,6 +110,6 @@ class FrameReader:
         return frames
 
     def _close_gap(self, position: int) -> None:
-        assert self._gap_from is not None  # noqa: S101 - the caller has looked
+        assert self._gap_from is not None
         self.gaps.append(Gap(self._gap_from, self._offset + position - self._gap_from))
         self._gap_from = None

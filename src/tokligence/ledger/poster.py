@@ -198,7 +198,7 @@ class Poster:
                 if time.monotonic() >= self._give_up_at:
                     raise
                 if self._database_alarm is None:
-                    log.error("the ledger's database is unavailable, the journal holds: %s", error)  # noqa: TRY400
+                    log.error("the ledger's database is unavailable, the journal holds: %s", error)
                 self._database_alarm = str(error)
                 self._pause(delay)
             else:

@@ -107,7 +107,7 @@ _SUMS: Final = """
     coalesce(sum(cache_write_1h_tokens), 0),
     coalesce(sum(output_tokens), 0),
     coalesce(sum(reasoning_tokens), 0),
-    coalesce(sum(cost_picousd / 1000000), 0) AS microusd,
+    coalesce(sum(cost_picousd / 1000000), 0),
     coalesce(sum(cost_picousd % 1000000), 0)
 """
 
@@ -150,7 +150,7 @@ class UsageReader:
         `since_us`: Unix microseconds. Raises GatewayError `config.invalid` when the database cannot be read."""
         columns = [_EXPRESSIONS[grouping] for grouping in by]
         places = ", ".join(str(place) for place in range(1, len(by) + 1))
-        order = places if by and by[0] is Grouping.DAY else "microusd DESC, count(*) DESC"
+        order = places if by and by[0] is Grouping.DAY else "total(cost_picousd) DESC, count(*) DESC"
         sql = f"""SELECT {"".join(f"{column}, " for column in columns)} {_SUMS} FROM calls
             WHERE ?1 IS NULL OR started_us >= ?1 {f"GROUP BY {places}" if by else "HAVING count(*) > 0"}
             ORDER BY {order}"""  # noqa: S608 - made of our own names

@@ -38,7 +38,7 @@ class Leftovers:
             try:
                 yield from self._read(path, begun)
             except OSError as error:
-                log.error("the ledger's journal %s cannot be read and is left: %s", path, error)  # noqa: TRY400
+                log.error("the ledger's journal %s cannot be read and is left: %s", path, error)
         unfinished = [row for payload in begun.values() if (row := self._interrupted(payload))]
         self.interrupted = len(unfinished)
         yield Batch(unfinished, [])
@@ -52,7 +52,7 @@ class Leftovers:
                 else:
                     path.unlink()
             except OSError as error:
-                log.error("the ledger's journal %s cannot be removed: %s", path, error)  # noqa: TRY400
+                log.error("the ledger's journal %s cannot be removed: %s", path, error)
         log.warning(
             "the ledger posted the journal of an earlier process: %d calls, %d interrupted, %d torn bytes, "
             "%d corrupt places, %d unreadable records",
