@@ -102,7 +102,9 @@ def describe(error: OSError | ConnectFailure) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not trusted ({error.verify_message.rstrip('.')})"
     if isinstance(error, ssl.SSLError):
-        return f"the TLS handshake failed ({(error.reason or 'protocol error').replace('_', ' ').lower()})"
+        # Only errors that OpenSSL itself has raised carry a reason.
+        reason = getattr(error, "reason", None) or "protocol error"
+        return f"the TLS handshake failed ({reason.replace('_', ' ').lower()})"
     if isinstance(error, socket.gaierror):
         return "its host name cannot be resolved"
     if error.errno is None:

@@ -213,6 +213,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         self._home.withdraw(self)
+        # asyncio cannot tell a TLS connection that was torn from one that was closed, so the end of an answer without
+        # a length is believed here; the protocols above have terminal events and whole JSON to judge by.
         if self._busy and self._answer.status and self._unframed:
             self._busy = False
             self._answer.finish()

@@ -88,11 +88,14 @@ def _split(url: str) -> SplitResult:
 
 def _host(split: SplitResult) -> str:
     host = split.hostname or ""
-    if ":" in host:
+    if "[" in split.netloc:
         try:
-            return str(ipaddress.IPv6Address(host))
+            address = ipaddress.IPv6Address(host)
         except ValueError:
             raise _invalid("holds a bad IPv6 address") from None
+        if address.scope_id is not None:
+            raise _invalid("holds an IPv6 address with a zone")
+        return str(address)
     if not host.isascii():
         try:
             host = host.encode("idna").decode()
