@@ -19,7 +19,7 @@ HOST = b"Host: localhost\r\n"
 
 async def until(condition: Callable[[], object]) -> None:
     """Lets the loop run until something has happened that nobody announces."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - nothing announces it
         await asyncio.sleep(0)
 
 
@@ -118,7 +118,7 @@ class Peer:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.loop = asyncio.get_running_loop()
-        self.buffer = b""
+        self.buffer = bytearray()
 
     async def send(self, data: bytes) -> None:
         await self.loop.sock_sendall(self.sock, data)
@@ -128,28 +128,30 @@ class Peer:
         self.buffer += data
         return bool(data)
 
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return taken
+
     async def until(self, mark: bytes) -> bytes:
         """What came up to and including `mark`."""
         while mark not in self.buffer:
             if not await self.more():
-                raise EOFError(self.buffer)
+                raise EOFError(bytes(self.buffer))
         position = self.buffer.index(mark) + len(mark)
-        taken, self.buffer = self.buffer[:position], self.buffer[position:]
-        return taken
+        return self._take(position)
 
     async def exactly(self, size: int) -> bytes:
         while len(self.buffer) < size:
             if not await self.more():
-                raise EOFError(self.buffer)
-        taken, self.buffer = self.buffer[:size], self.buffer[size:]
-        return taken
+                raise EOFError(bytes(self.buffer))
+        return self._take(size)
 
     async def rest(self) -> bytes:
         """Everything until the server closes."""
         while await self.more():
             pass
-        taken, self.buffer = self.buffer, b""
-        return taken
+        return self._take(len(self.buffer))
 
     async def reply(self, *, head_only: bool = False) -> Reply:
         head = await self.until(b"\r\n\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import sys
+from time import perf_counter
 
 import pytest
 
@@ -19,7 +20,7 @@ else:
 
 async def test_a_request_reaches_the_handler_whole(edge: Edge) -> None:
     server = await edge.serve()
-    before = server.loop.time()
+    before = perf_counter()
     raw = request("POST", "/v1/messages?beta=true", body=b"{}", headers=b"X-Thing: a \t\r\nx-thing: b\r\n")
     reply = await edge.ask(server, raw)
     assert (reply.status, reply.body) == (200, b"POST /v1/messages {}")
@@ -31,7 +32,7 @@ async def test_a_request_reaches_the_handler_whole(edge: Edge) -> None:
         (b"x-thing", b"b"),
         (b"content-length", b"2"),
     ]
-    assert before <= call.received <= server.loop.time()
+    assert before <= call.received <= perf_counter()
 
 
 async def test_a_connection_serves_one_request_after_the_other(edge: Edge) -> None:

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import sys
 from enum import IntEnum
 from math import inf
 from time import perf_counter
@@ -58,6 +60,7 @@ LINGER_S: Final = 5.0
 """How long we still read, and drop, after the last answer while the client is still sending: closing at once would
 reset the connection and could take the answer away before the client has read it (RFC 9112, 9.6)."""
 
+_LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -242,7 +245,7 @@ class Connection(asyncio.Protocol):
         self._reading = _IDLE if keep else _OVER
         call = head.call
         call.body = body
-        call.received = self._loop.time()
+        call.received = perf_counter()
         answer = Answer(self, call.method == "HEAD", head.http10, not keep)
         if self._answer is None:
             self._begin(call, answer)
@@ -461,7 +464,12 @@ class Connection(asyncio.Protocol):
         self._watch()
 
     def cut(self) -> None:
+        """Ends with a reset: a client that reads up to the end of the connection must see that this is none, and
+        the kernel must not keep trying to deliver what a stuck client does not read."""
         self.closing = True
+        raw: Any = self.transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         self.transport.abort()
 
     def drain(self) -> None:
