@@ -32,7 +32,9 @@ from tokligence.ledger.rows import storable
 SEGMENT_BYTES: Final = 8 << 20
 """About 16,000 calls: a start after `kill -9` reads at most that much of what was already posted."""
 
-_READ: Final = 1 << 17  # bytes, and so a batch of the poster: some hundred calls
+# Bytes, and so a batch of the poster: one to two hundred calls. Small, since the event loop's thread cannot run while
+# the poster's decodes a piece.
+_READ: Final = 1 << 15
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _NAME: Final = re.compile(r"^(?P<worker>.+)\.(?P<number>\d+)\.log$")
 
