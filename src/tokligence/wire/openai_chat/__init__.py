@@ -17,7 +17,7 @@ from tokligence.wire.contract import (
     UpstreamError,
     Written,
 )
-from tokligence.wire.openai_chat import inject, read, read_answer, write, write_answer
+from tokligence.wire.openai_chat import inject, listing, read, read_answer, write, write_answer
 from tokligence.wire.openai_chat.stream_read import ChatStreamReader
 from tokligence.wire.openai_chat.stream_write import ChatStreamWriter
 from tokligence.wire.openai_chat.tap import ChatStreamTap
@@ -68,10 +68,10 @@ class ChatCodec:
         return write_answer.write_stream_error(error)
 
     def write_models(self, models: Sequence[ListedModel]) -> bytes:
-        return write_answer.write_models(models)
+        return listing.write_models(models)
 
     def write_model(self, model: ListedModel) -> bytes:
-        return write_answer.write_model(model)
+        return listing.write_model(model)
 
 
 CODEC: Codec = ChatCodec()

@@ -85,10 +85,10 @@ def lose_inner(inner: Wire, path: str, losses: list[Loss]) -> None:
 
 def read_content(content: Content, path: str, losses: list[Loss]) -> tuple[Part, ...]:
     """An empty string says nothing and gives no part."""
-    if isinstance(content, str):
-        return (Text(content),) if content else ()
-    if content is None:
+    if not content:
         return ()
+    if isinstance(content, str):
+        return (Text(content),)
     return tuple([_read_part(part, f"{path}.content[{index}]", losses) for index, part in enumerate(content)])
 
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Raw, Struct
@@ -28,7 +29,6 @@ from tokligence.conversation import (
     OpaqueTool,
     OutputFormat,
     OutputKind,
-    Part,
     Reasoning,
     ReasoningMode,
     Refusal,
@@ -150,29 +150,8 @@ def read_request(raw: bytes) -> Request:
 
 
 def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]:
-    turns: list[Turn] = []
     asked: dict[str, str] = {}  # legacy functions: name -> id of the latest call
-    for index, message in enumerate(messages):
-        path = f"messages[{index}]"
-        extras = read_extras(message.extras) if message.extras else None
-        match message:
-            case AssistantMessage():
-                turns.append(_read_assistant(message, index, asked, losses))
-            case ToolMessage():
-                parts = read_content(message.content, path, losses)
-                result = ToolResult(message.tool_call_id, parts, cache=_cache(message))
-                turns.append(Turn(Role.USER, (result,), path, None, extras))
-            case FunctionMessage():
-                call = asked.pop(message.name, f"call_fn_{index}")
-                parts = read_content(message.content, path, losses)
-                result = ToolResult(call, parts, cache=_cache(message))
-                turns.append(Turn(Role.USER, (result,), path, None, extras))
-            case _:
-                parts = read_content(message.content, path, losses)
-                if message.cache_control is not None:
-                    parts = mark_last(parts, _cache(message))
-                turns.append(Turn(_ROLES[type(message)], parts, path, message.name, extras))
-    return tuple(turns)
+    return tuple([_read_turn(message, index, asked, losses) for index, message in enumerate(messages)])
 
 
 _ROLES: Final[dict[type[Message], Role]] = {
@@ -182,39 +161,59 @@ _ROLES: Final[dict[type[Message], Role]] = {
 }
 
 
+def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
+    if isinstance(message, AssistantMessage):
+        return _read_assistant(message, index, asked, losses)
+    path = f"messages[{index}]"
+    extras = read_extras(message.extras) if message.extras else None
+    parts = read_content(message.content, path, losses)
+    if isinstance(message, ToolMessage):
+        result = ToolResult(message.tool_call_id, parts, cache=_cache(message))
+        return Turn(Role.USER, (result,), path, None, extras)
+    if isinstance(message, FunctionMessage):
+        call = asked.pop(message.name, f"call_fn_{index}")
+        return Turn(Role.USER, (ToolResult(call, parts, cache=_cache(message)),), path, None, extras)
+    if message.cache_control is not None:
+        parts = mark_last(parts, _cache(message))
+    return Turn(_ROLES[type(message)], parts, path, message.name, extras)
+
+
 def _cache(wire: Markable) -> CacheControl | None:
     return None if wire.cache_control is None else CacheControl(wire.cache_control.ttl)
 
 
 def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
     path = f"messages[{index}]"
-    parts: list[Part] = []
+    parts = read_content(message.content, path, losses)
     if message.reasoning_details or message.reasoning_content or message.reasoning:
         plain = message.reasoning_content or message.reasoning
-        parts = read_reasoning(message.reasoning_details, plain, None, path)
-    parts.extend(read_content(message.content, path, losses))
+        parts = (*read_reasoning(message.reasoning_details, plain, None, path), *parts)
     if message.refusal:
-        parts.append(Refusal(message.refusal))
-    for number, call in enumerate(message.tool_calls or ()):
-        parts.append(read_call(call, f"{path}.tool_calls[{number}]", losses))
+        parts = (*parts, Refusal(message.refusal))
+    if message.tool_calls:
+        calls = enumerate(message.tool_calls)
+        parts += tuple([read_call(call, f"{path}.tool_calls[{n}]", losses) for n, call in calls])
     legacy = message.function_call
     if legacy is not None:
         lose_inner(legacy, f"{path}.function_call", losses)
         asked[legacy.name] = f"call_fn_{index}"
-        parts.append(ToolCall(asked[legacy.name], legacy.name, legacy.arguments))
+        parts = (*parts, ToolCall(asked[legacy.name], legacy.name, legacy.arguments))
+    if message.cache_control is not None:
+        parts = mark_last(parts, _cache(message))
+    return Turn(Role.ASSISTANT, parts, path, message.name, _assistant_extras(message))
+
+
+def _assistant_extras(message: AssistantMessage) -> Extras | None:
+    if message.extras is None and message.audio is None and message.annotations is ABSENT:
+        return None
     extras = read_extras(message.extras)
-    kept: dict[str, bytes] = dict(extras.fields) if extras is not None else {}
+    kept: dict[str, bytes] = {} if extras is None else dict(extras.fields)
     if message.audio is not None:  # an earlier spoken answer, by its id: only its vendor has it
         kept["audio"] = json.dumps({"id": message.audio.id}).encode()
-    if message.annotations is not ABSENT and bytes(message.annotations) not in {b"null", b"[]"}:
-        kept["annotations"] = bytes(message.annotations)
-    return Turn(
-        Role.ASSISTANT,
-        mark_last(tuple(parts), _cache(message)),
-        path,
-        message.name,
-        Extras(OWN, kept) if kept else None,
-    )
+    annotations = _raw(message.annotations)
+    if annotations is not None and annotations != b"[]":
+        kept["annotations"] = annotations
+    return Extras(OWN, kept) if kept else None
 
 
 # --- tools ----------------------------------------------------------------------------------------------
@@ -362,19 +361,22 @@ def _lose_options(options: StreamOptions, losses: list[Loss]) -> None:
         losses.append(Loss("stream_options.include_obfuscation", LossReason.UNSUPPORTED, Severity.COSMETIC))
 
 
+_kept_raw: Final = attrgetter(*KEPT_RAW)
+_NONE_KEPT: Final = (ABSENT,) * len(KEPT_RAW)
+
+
 def _read_request_extras(wire: ChatRequest) -> Extras | None:
     kept: dict[str, bytes] = {}
-    for name in KEPT_RAW:
-        value: Raw = getattr(wire, name)
-        if value is not ABSENT and (raw := _raw(value)) is not None:
-            kept[name] = raw
+    values: tuple[Raw, ...] = _kept_raw(wire)
+    if values != _NONE_KEPT:
+        kept = {n: raw for n, value in zip(KEPT_RAW, values, strict=True) if (raw := _raw(value)) is not None}
     if kept.get("modalities") == b'["text"]':  # the default
         del kept["modalities"]
     if isinstance(wire.response_format, OpaqueWire):
         kept["response_format"] = wire.response_format.raw.encode()
     if wire.extras:
         unknown = read_extras(wire.extras)
-        kept.update(unknown.fields if unknown is not None else {})
+        kept.update({} if unknown is None else unknown.fields)
     return Extras(OWN, kept) if kept else None
 
 

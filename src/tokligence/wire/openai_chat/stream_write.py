@@ -14,7 +14,7 @@ The bytes around a fragment are made once, so a fragment costs one JSON string a
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import orjson
 
@@ -134,6 +134,8 @@ class ChatStreamWriter:
                 return b""
             case Ping():
                 return b""
+            case _:
+                assert_never(event)
 
     def fail(self, error: ErrorView) -> bytes:
         if self._over:

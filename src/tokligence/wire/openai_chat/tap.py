@@ -21,7 +21,9 @@ from tokligence.wire.sse import parse
 
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
 _NULL: Final = re.compile(rb'"usage"[ \t\r\n]*:[ \t\r\n]*null')
-_LAST: Final = b',"usage":null}'
+# How OpenAI writes it: near the end, with flat members after it, so that the last brace closes the whole chunk.
+_NEAR_END: Final = re.compile(rb',"usage":null((?:,"\w+":(?:"[^"\\]*"|null))*\})\Z')
+_MEMBER: Final = b',"usage":null'
 _BEFORE: Final = re.compile(rb',[ \t\r\n]*"usage"[ \t\r\n]*:[ \t\r\n]*\Z')
 _KEY: Final = re.compile(rb'"usage"[ \t\r\n]*:[ \t\r\n]*\Z')
 _AFTER: Final = re.compile(rb"[ \t\r\n]*,")
@@ -93,9 +95,9 @@ def _cut(raw: bytes) -> bytes:
     at = raw.find(data)
     if at < 0:
         return raw  # data over several lines, which no server of this protocol sends
-    if data.endswith(_LAST):
-        end = at + len(data)
-        return raw[: end - len(_LAST)] + b"}" + raw[end:]
+    near = _NEAR_END.search(data, max(data.rfind(_MEMBER), 0))
+    if near is not None:
+        return raw[: at + near.start()] + near.group(1) + raw[at + len(data) :]
     try:
         top = TopLevel(data)
     except GatewayError:
@@ -104,12 +106,9 @@ def _cut(raw: bytes) -> bytes:
         return raw
     start, end = top.spans["usage"]
     before = _BEFORE.search(data, 0, start)
-    after = _AFTER.match(data, end)
-    key = _KEY.search(data, 0, start)
-    if after is not None and key is not None:
-        cut = data[: key.start()] + data[after.end() :]
-    elif before is not None:
-        cut = data[: before.start()] + data[end:]
-    else:
+    if before is not None:
+        return raw[: at + before.start()] + raw[at + end :]
+    key, after = _KEY.search(data, 0, start), _AFTER.match(data, end)
+    if key is None or after is None:
         return raw
-    return raw[:at] + cut + raw[at + len(data) :]
+    return raw[: at + key.start()] + raw[at + after.end() :]

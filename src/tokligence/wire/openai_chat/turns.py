@@ -54,15 +54,25 @@ _FROM_RESULT: Final = "[{kind} from the result of tool call {call_id}]"
 _NO_IMAGES: Final = "[image omitted: the model takes no images]"
 
 
-class Messages:
-    """Writes the messages of one request. `losses` and `names` belong to the request's writer."""
+_ROLES: Final[dict[Role, str]] = {
+    Role.SYSTEM: "system",
+    Role.DEVELOPER: "system",
+    Role.USER: "user",
+    Role.ASSISTANT: "assistant",
+}
+_ROLES_WITH_DEVELOPER: Final = {**_ROLES, Role.DEVELOPER: "developer"}
 
-    __slots__ = ("_cache_lost", "_target", "losses", "names", "out")
+
+class Messages:
+    """Writes the messages of one request; its writer shares `losses` and `names`."""
+
+    __slots__ = ("_cache_lost", "_names", "_roles", "_target", "losses", "out")
 
     def __init__(self, target: Target, losses: list[Loss]) -> None:
         self._target = target
         self.losses = losses
-        self.names = ToolNames(OPENAI_NAME.max_len, OPENAI_NAME.charset)
+        self._names: ToolNames | None = None
+        self._roles = _ROLES_WITH_DEVELOPER if target.dialect.developer_role else _ROLES
         self.out: list[Json] = []
         self._cache_lost = False
 
@@ -73,7 +83,7 @@ class Messages:
                 # The usual message: one text, no need to look further.
                 if part.cache is not None or part.extras is not None:
                     self._marks(part, turn.path)
-                self._append(self._role(role), part.text, turn)
+                self._append(self._roles[role], part.text, turn)
             elif role is Role.ASSISTANT:
                 self._assistant(turn)
             elif role is Role.USER:
@@ -84,6 +94,16 @@ class Messages:
             # Anthropic continues such a turn; Chat begins a new one.
             self.lose(turns[-1].path, LossReason.CONVERTED)
         return self.out
+
+    @property
+    def names(self) -> ToolNames:
+        if self._names is None:  # most requests have no tools
+            self._names = ToolNames(OPENAI_NAME.max_len, OPENAI_NAME.charset)
+        return self._names
+
+    @property
+    def renames(self) -> dict[str, str]:
+        return {} if self._names is None else self._names.renames
 
     def lose(
         self, path: str, reason: LossReason = LossReason.UNSUPPORTED, severity: Severity = Severity.SEMANTIC
@@ -105,11 +125,6 @@ class Messages:
             self._cache_lost = True
             self.lose(f"{path}.cache_control", severity=Severity.COSMETIC)
 
-    def _role(self, role: Role) -> str:
-        if role is Role.DEVELOPER and not self._target.dialect.developer_role:
-            return "system"
-        return role.value
-
     def _append(self, role: str, content: str | list[Json] | None, turn: Turn, **more: object) -> None:
         message: Json = {"role": role, "content": content, **more}
         if turn.name is not None:
@@ -129,7 +144,7 @@ class Messages:
             else:
                 self.lose(path)
         if parts:
-            self._append(self._role(turn.role), _simplest(parts), turn)
+            self._append(self._roles[turn.role], _simplest(parts), turn)
         else:
             self.lose(turn.path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
 
@@ -222,7 +237,7 @@ class Messages:
                 pass
             case Base64Source(media_type=media_type, data=data):
                 url = f"data:{media_type};base64,{data}"
-            case FileSource():
+            case _:
                 self.lose(f"{path}.source")
                 return
         node: Json = {"url": url}
@@ -234,7 +249,8 @@ class Messages:
         if document.citations:
             self.lose(f"{path}.citations")
         head = [line for line in (document.title, document.context) if line]
-        match document.source:
+        source = document.source
+        match source:
             case TextSource(text=text):
                 out.append(self.extras(document.extras, path, _text("\n".join([*head, text]))))
                 return
@@ -255,9 +271,9 @@ class Messages:
                 return
             case FileSource(file_id=file_id):
                 file: Json = {"file_id": file_id}
-            case Base64Source(media_type=media_type, data=data):
-                name = document.title or "document.pdf"
-                file = {"filename": name, "file_data": f"data:{media_type};base64,{data}"}
+            case _:
+                data = f"data:{source.media_type};base64,{source.data}"
+                file = {"filename": document.title or "document.pdf", "file_data": data}
         if document.context:
             out.append(_text(document.context))
         out.append(self.extras(document.extras, path, {"type": "file", "file": file}))

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -48,6 +49,7 @@ MAX_STOPS: Final = 4
 MAX_USER: Final = 64
 """Characters of `user`."""
 
+_NO_MEMORY: Final = ReplyMemory()
 _NO_SAMPLING: Final = Sampling()
 _SAMPLING: Final = (
     "temperature",
@@ -59,6 +61,7 @@ _SAMPLING: Final = (
     "seed",
     "n",
 )
+_sampling_values: Final = attrgetter(*_SAMPLING)
 _REASONERS_REFUSE: Final = frozenset(_SAMPLING[:6])
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
     "temperature": (1,),
@@ -92,11 +95,12 @@ def write_request(request: Request, target: Target) -> Written:
     if effort is not None:
         body["reasoning_effort"] = effort
     _write_rest(request, target, body, messages)
-    memory = ReplyMemory(
-        renames=messages.names.renames,
-        tools=frozenset(tool["function"]["name"] for tool in tools or () if "function" in tool),
-    )
-    return Written(orjson.dumps(body), tuple(losses), memory)
+    return Written(orjson.dumps(body), tuple(losses), _memory(messages, tools) if tools else _NO_MEMORY)
+
+
+def _memory(messages: Messages, tools: list[Json]) -> ReplyMemory:
+    offered = frozenset([tool["function"]["name"] for tool in tools if "function" in tool])
+    return ReplyMemory(renames=messages.renames, tools=offered)
 
 
 # --- tools ----------------------------------------------------------------------------------------------
@@ -197,8 +201,7 @@ def _write_limits(request: Request, target: Target, body: Json, messages: Messag
 
 def _write_sampling(sampling: Sampling, target: Target, body: Json, messages: Messages) -> None:
     card = target.card
-    for name in _SAMPLING:
-        value = getattr(sampling, name)
+    for name, value in zip(_SAMPLING, _sampling_values(sampling), strict=True):
         if value is None:
             continue
         refused = (not card.sampling and name in _REASONERS_REFUSE) or (

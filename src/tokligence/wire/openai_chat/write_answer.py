@@ -1,8 +1,7 @@
-"""The conversation -> a whole Chat Completions answer, an error, the list of models."""
+"""The conversation -> a whole Chat Completions answer, an error."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +19,7 @@ from tokligence.conversation import (
     Thinking,
     ToolCall,
 )
-from tokligence.wire.contract import ErrorView, ListedModel, Reply, ReplyContext
+from tokligence.wire.contract import ErrorView, Reply, ReplyContext
 from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
 from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON, error_type
@@ -128,18 +127,3 @@ def write_error(error: ErrorView) -> bytes:
 def write_stream_error(error: ErrorView) -> bytes:
     """The SDKs raise on a chunk with `error`. No `[DONE]` follows: the answer is not whole."""
     return b"data: " + write_error(error) + b"\n\n"
-
-
-# --- models (openai 3.57 `types/model.py`) --------------------------------------------------------------
-
-
-def _model(model: ListedModel) -> dict[str, object]:
-    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
-
-
-def write_models(models: Sequence[ListedModel]) -> bytes:
-    return orjson.dumps({"object": "list", "data": [_model(model) for model in models]})
-
-
-def write_model(model: ListedModel) -> bytes:
-    return orjson.dumps(_model(model))
