@@ -68,6 +68,7 @@ MALFORMED = {
     # Host
     "no Host": get(),
     "Host twice": get(HOST, HOST),
+    "Host that is no name": get(b"Host: " + b"a" * 301 + b"\r\n"),
     "Host with a path": get(b"Host: localhost/x\r\n"),
     "Host with user information": get(b"Host: a@localhost\r\n"),
     "Host with a space": get(b"Host: local host\r\n"),

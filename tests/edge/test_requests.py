@@ -130,6 +130,18 @@ async def test_a_large_body_in_many_reads_comes_whole(edge: Edge) -> None:
     assert (await peer.reply()).body == b"GET /next "
 
 
+async def test_a_head_just_below_the_limit_may_come_in_one_piece_with_its_body(edge: Edge) -> None:
+    server = await edge.serve()
+    head = request(
+        "POST", "/a", body=b"", headers=b"A: " + b"a" * 65000 + b"\r\nTransfer-Encoding: chunked\r\n"
+    )
+    head = head.replace(b"Content-Length: 0\r\n", b"")
+    peer = await edge.connect(server)
+    sending = asyncio.ensure_future(peer.send(head + chunked(bytes(100_000))))
+    assert (await peer.reply()).body == b"POST /a " + bytes(100_000)
+    await sending
+
+
 async def test_expect_100_continue_gets_its_go_ahead(edge: Edge) -> None:
     server = await edge.serve()
     peer = await edge.connect(server)

@@ -26,9 +26,9 @@ QUERY_KEY_HEADER: Final = b"x-goog-api-key"
 """Where a key from the query goes at once, so that no log can show it and no upstream is sent it. Gemini's clients
 use either."""
 
-_WATCHED: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"expect", b"upgrade")
-)
+_ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"expect"))
+_LONGEST_HOST: Final = 300  # bytes: a name has at most 253
+_LONGEST_CACHED: Final = 128  # bytes
 _DECODED_AWAY: Final = frozenset((b"content-encoding", b"content-length"))
 _UPGRADE_OFFER: Final = frozenset((b"upgrade", b"http2-settings", b"connection"))
 _VERSIONS: Final = frozenset(("1.0", "1.1"))
@@ -44,9 +44,9 @@ class Head(Struct, frozen=True):
 
     call: Call
     http10: bool
-    length: int
-    encoding: bytes
-    expects_continue: bool
+    length: int = 0
+    encoding: bytes = b""
+    expects_continue: bool = False
 
 
 def malformed(reason: str) -> GatewayError:
@@ -60,49 +60,52 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
     if method == "CONNECT":
         # Not a forward proxy: a tunnel would carry bytes past every check of ours.
         raise GatewayError("http.method_not_allowed", method=method, path="/", allowed="GET or POST")
-    size = len(target)
-    seen: dict[bytes, bytes] = {}
-    for name, value in headers:
-        size += len(name) + len(value) + 4
-        if name in _WATCHED:
-            if name in seen:
-                raise malformed(f"{name.decode()} is repeated")
-            seen[name] = value
-    if size > limits.max_header_bytes or len(headers) > limits.max_headers:
+    if len(headers) > limits.max_headers:
         raise headers_too_large(limits)
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        _refuse_repeated(headers)
     http10 = version == "1.0"
-    query = ""
-    authority = None
-    if b"?" in target or target[:1] != b"/":
-        path, query, authority = read_target(target, method)
-    else:
-        path = _plain_path(target)
-    host = seen.get(b"host")
+    host = fields.get(b"host")
     if host is None:
         if not http10:
             raise malformed("the Host header is missing")
-    elif not _is_host(host):
+    elif len(host) > _LONGEST_HOST or not _is_host(host):
         raise malformed("the Host header is not a host")
-    if authority is not None:
-        # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
-        headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
-    if query:
-        query, key = take_key(query)
-        if key is not None:
-            headers = [*headers, (QUERY_KEY_HEADER, key)]
-    length = _body_length(seen, http10)
+    query = ""
+    if b"?" not in target and target[:1] == b"/" and len(target) <= _LONGEST_CACHED:
+        path = _plain_path(target)
+    else:
+        path, query, authority = read_target(target, method)
+        if authority is not None:
+            # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
+            headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
+        if query:
+            query, key = take_key(query)
+            if key is not None:
+                headers = [*headers, (QUERY_KEY_HEADER, key)]
+    length = _body_length(fields, http10)
+    call = Call(method, path, query, headers, b"", 0.0)
+    if not length:
+        return Head(call, http10)
     if length > limits.max_body_bytes:
         raise GatewayError("http.body_too_large", limit=limits.max_body_bytes)
     encoding = b""
-    if b"content-encoding" in seen:
-        encoding = _encoding(seen[b"content-encoding"])
-        if encoding and length:
-            headers = [field for field in headers if field[0] not in _DECODED_AWAY]
-    expects_continue = length != 0 and _expects_continue(seen, http10)
-    return Head(Call(method, path, query, headers, b"", 0.0), http10, length, encoding, expects_continue)
+    if b"content-encoding" in fields:
+        encoding = _encoding(fields[b"content-encoding"])
+        if encoding:
+            call.headers = [field for field in headers if field[0] not in _DECODED_AWAY]
+    return Head(call, http10, length, encoding, _expects_continue(fields, http10))
+
+
+def _refuse_repeated(headers: Headers) -> None:
+    names = [name for name, _ in headers if name in _ONCE]
+    if len(set(names)) != len(names):
+        raise malformed("a header that may come once only is repeated")
 
 
 def headers_too_large(limits: Limits) -> GatewayError:
+    """The connection counts the bytes as they come, since a head may never end."""
     return GatewayError(
         "http.headers_too_large", limit=f"{limits.max_header_bytes} bytes or {limits.max_headers} lines"
     )
@@ -119,15 +122,15 @@ def _plain_path(target: bytes) -> str:
     return read_target(target, "")[0]
 
 
-def _body_length(seen: dict[bytes, bytes], http10: bool) -> int:
-    coding = seen.get(b"transfer-encoding")
+def _body_length(fields: dict[bytes, bytes], http10: bool) -> int:
+    coding = fields.get(b"transfer-encoding")
     if coding is not None:
         if coding.lower() != b"chunked":
             raise malformed("the only transfer coding is chunked")
         if http10:
             raise malformed("HTTP/1.0 has no chunked bodies")
         return CHUNKED
-    return int(seen.get(b"content-length", b"0"))
+    return int(fields.get(b"content-length", b"0"))
 
 
 def _encoding(value: bytes) -> bytes:
@@ -141,8 +144,8 @@ def _encoding(value: bytes) -> bytes:
     raise GatewayError("http.unsupported_encoding", encoding=value.decode("latin-1"))
 
 
-def _expects_continue(seen: dict[bytes, bytes], http10: bool) -> bool:
-    expect = seen.get(b"expect")
+def _expects_continue(fields: dict[bytes, bytes], http10: bool) -> bool:
+    expect = fields.get(b"expect")
     if expect is None or http10:  # RFC 9110, 10.1.1: an HTTP/1.0 client cannot mean it
         return False
     if expect.lower() != b"100-continue":

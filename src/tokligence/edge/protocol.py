@@ -73,7 +73,7 @@ class Reading(IntEnum):
 
 # Read often: a member looked up on its class costs several times as much.
 _IDLE, _HEAD, _BODY, _OVER = Reading
-_NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True, 0, b"", False)
+_NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True)
 
 
 class Connection(asyncio.Protocol):
@@ -203,6 +203,8 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         headers = self._headers
         method = parser.get_method().decode()
+        if self._quiet > self._server.limits.max_header_bytes:
+            self._measure_head()
         self._head = head = read_head(
             method, self._target, parser.get_http_version(), headers, self._server.limits
         )
@@ -219,6 +221,13 @@ class Connection(asyncio.Protocol):
                 self._owes_continue = True
                 if self._answer is None:
                     self._send_continue()
+
+    def _measure_head(self) -> None:
+        """What was read since the last request exceeds the limit, but may include the beginning of a body."""
+        limits = self._server.limits
+        size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+        if size > limits.max_header_bytes:
+            raise headers_too_large(limits)
 
     def on_body(self, data: bytes) -> None:
         if self._body is not None:
