@@ -36,6 +36,7 @@ from tokligence.conversation import (
     Role,
     Sampling,
     Severity,
+    Text,
     Tool,
     ToolCall,
     ToolChoice,
@@ -60,11 +61,13 @@ from tokligence.wire.openai_chat.types import (
     KEPT_RAW,
     AssistantMessage,
     ChatRequest,
+    Choice,
     ChosenAllowed,
     ChosenCustom,
     ChosenFunction,
     CustomTool,
     DeveloperMessage,
+    Format,
     FunctionDefinition,
     FunctionMessage,
     FunctionTool,
@@ -124,25 +127,25 @@ def read_request(raw: bytes) -> Request:
     if options is not None:
         _lose_options(options, losses)
     limit = wire.max_completion_tokens
-    return Request(
-        model=wire.model,
-        turns=_read_turns(wire.messages, losses),
-        tools=_read_tools(wire, losses) if wire.tools or wire.functions else (),
-        tool_choice=_read_choice(wire, losses),
-        parallel_tool_calls=wire.parallel_tool_calls,
-        max_tokens=wire.max_tokens if limit is None else limit,
-        stop=_read_stop(wire.stop),
-        sampling=_read_sampling(wire),
-        output=_read_format(wire, losses),
-        verbosity=wire.verbosity,
-        reasoning=_read_effort(wire, losses),
-        service_tier=wire.service_tier,
-        user=wire.user,
-        metadata=wire.metadata,
-        stream=bool(wire.stream),
-        include_usage=bool(options is not None and options.include_usage),
-        extras=_read_request_extras(wire),
-        losses=tuple(losses),
+    return Request(  # by position: names would take five times as long
+        wire.model,
+        _read_turns(wire.messages, losses),
+        _read_tools(wire, losses) if wire.tools or wire.functions else (),
+        _read_choice(wire.tool_choice or wire.function_call, losses),
+        wire.parallel_tool_calls,
+        wire.max_tokens if limit is None else limit,
+        _read_stop(wire.stop),
+        _read_sampling(wire),
+        None if wire.response_format is None else _read_format(wire.response_format, losses),
+        wire.verbosity,
+        _read_effort(wire, losses),
+        wire.service_tier,
+        wire.user,
+        wire.metadata,
+        bool(wire.stream),
+        bool(options is not None and options.include_usage),
+        _read_request_extras(wire),
+        tuple(losses),
     )
 
 
@@ -151,7 +154,15 @@ def read_request(raw: bytes) -> Request:
 
 def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]:
     asked: dict[str, str] = {}  # legacy functions: name -> id of the latest call
-    return tuple([_read_turn(message, index, asked, losses) for index, message in enumerate(messages)])
+    turns: list[Turn] = []
+    for index, message in enumerate(messages):
+        role = _ROLES.get(type(message))
+        content = message.content
+        if role is None or not content or type(content) is not str or message.cache_control or message.extras:
+            turns.append(_read_turn(message, index, asked, losses))
+        else:  # the usual message: one text
+            turns.append(Turn(role, (Text(content),), f"messages[{index}]", message.name))
+    return tuple(turns)
 
 
 _ROLES: Final[dict[type[Message], Role]] = {
@@ -162,20 +173,20 @@ _ROLES: Final[dict[type[Message], Role]] = {
 
 
 def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
-    if isinstance(message, AssistantMessage):
-        return _read_assistant(message, index, asked, losses)
     path = f"messages[{index}]"
     extras = read_extras(message.extras) if message.extras else None
-    parts = read_content(message.content, path, losses)
-    if isinstance(message, ToolMessage):
-        result = ToolResult(message.tool_call_id, parts, cache=_cache(message))
-        return Turn(Role.USER, (result,), path, None, extras)
-    if isinstance(message, FunctionMessage):
-        call = asked.pop(message.name, f"call_fn_{index}")
-        return Turn(Role.USER, (ToolResult(call, parts, cache=_cache(message)),), path, None, extras)
-    if message.cache_control is not None:
-        parts = mark_last(parts, _cache(message))
-    return Turn(_ROLES[type(message)], parts, path, message.name, extras)
+    role = _ROLES.get(type(message))
+    if role is not None:
+        parts = read_content(message.content, path, losses)
+        if message.cache_control is not None:
+            parts = mark_last(parts, _cache(message))
+        return Turn(role, parts, path, message.name, extras)
+    if isinstance(message, AssistantMessage):
+        return _read_assistant(message, index, asked, losses)
+    call = asked.pop(message.name, f"call_fn_{index}") if isinstance(message, FunctionMessage) else ""
+    call = message.tool_call_id if isinstance(message, ToolMessage) else call
+    result = ToolResult(call, read_content(message.content, path, losses), cache=_cache(message))
+    return Turn(Role.USER, (result,), path, None, extras)
 
 
 def _cache(wire: Markable) -> CacheControl | None:
@@ -262,14 +273,12 @@ _MODES: Final = {
 }
 
 
-def _read_choice(wire: ChatRequest, losses: list[Loss]) -> ToolChoice | None:
-    choice = wire.tool_choice
+def _read_choice(choice: Choice | Named | None, losses: list[Loss]) -> ToolChoice | None:
     if choice is None:
-        legacy = wire.function_call
-        if isinstance(legacy, Named):
-            lose_inner(legacy, "function_call", losses)
-            return ToolChoice(ToolMode.TOOL, (legacy.name,))
-        return None if legacy is None else ToolChoice(_MODES[legacy])
+        return None
+    if isinstance(choice, Named):  # `function_call`
+        lose_inner(choice, "function_call", losses)
+        return ToolChoice(ToolMode.TOOL, (choice.name,))
     if isinstance(choice, str):
         return ToolChoice(_MODES[choice])
     lose_inner(choice, "tool_choice", losses)
@@ -319,8 +328,7 @@ def _read_sampling(wire: ChatRequest) -> Sampling:
     )
 
 
-def _read_format(wire: ChatRequest, losses: list[Loss]) -> OutputFormat | None:
-    form = wire.response_format
+def _read_format(form: Format, losses: list[Loss]) -> OutputFormat | None:
     match form:
         case TextFormat():
             return OutputFormat(OutputKind.TEXT)
@@ -366,10 +374,10 @@ _NONE_KEPT: Final = (ABSENT,) * len(KEPT_RAW)
 
 
 def _read_request_extras(wire: ChatRequest) -> Extras | None:
-    kept: dict[str, bytes] = {}
     values: tuple[Raw, ...] = _kept_raw(wire)
-    if values != _NONE_KEPT:
-        kept = {n: raw for n, value in zip(KEPT_RAW, values, strict=True) if (raw := _raw(value)) is not None}
+    if values == _NONE_KEPT and not wire.extras and not isinstance(wire.response_format, OpaqueWire):
+        return None
+    kept = {n: raw for n, value in zip(KEPT_RAW, values, strict=True) if (raw := _raw(value)) is not None}
     if kept.get("modalities") == b'["text"]':  # the default
         del kept["modalities"]
     if isinstance(wire.response_format, OpaqueWire):
