@@ -35,20 +35,20 @@ OPENAI_CHAT_ID: Final = Form(40)
 
 
 @lru_cache(maxsize=16)
-def _patterns(form: Form) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _patterns(max_len: int, charset: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What matches a text in form, and what matches each character that is not."""
-    return re.compile(f"[{form.charset}]{{1,{form.max_len}}}"), re.compile(f"[^{form.charset}]")
+    return re.compile(f"[{charset}]{{1,{max_len}}}"), re.compile(f"[^{charset}]")
 
 
 def in_form(text: str, form: Form) -> str:
     """`text` itself if it fits, else its readable start and a hash of the whole."""
-    fits, stranger = _patterns(form)
-    return text if fits.fullmatch(text) else _shortened(text, form, stranger)
+    fits, stranger = _patterns(form.max_len, form.charset)
+    return text if fits.fullmatch(text) else _shortened(text, form.max_len, stranger)
 
 
-def _shortened(text: str, form: Form, stranger: re.Pattern[str]) -> str:
+def _shortened(text: str, max_len: int, stranger: re.Pattern[str]) -> str:
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
-    head = stranger.sub("_", text)[: form.max_len - _DIGEST - 1]
+    head = stranger.sub("_", text)[: max_len - _DIGEST - 1]
     return f"{head}_{digest}"
 
 
@@ -58,11 +58,11 @@ class ToolNames:
     `renames`: target's name -> client's name, only where they differ; it goes into `ReplyMemory.renames`.
     """
 
-    __slots__ = ("_fits", "_form", "_source", "_stranger", "_target", "renames")
+    __slots__ = ("_fits", "_max_len", "_source", "_stranger", "_target", "renames")
 
     def __init__(self, max_len: int, charset: str = WORD) -> None:
-        self._form = Form(max_len, charset)
-        self._fits, self._stranger = _patterns(self._form)
+        self._max_len = max_len
+        self._fits, self._stranger = _patterns(max_len, charset)
         self._target: dict[str, str] = {}
         self._source: dict[str, str] = {}
         self.renames: dict[str, str] = {}
@@ -73,9 +73,9 @@ class ToolNames:
             return known
         target = name
         if target in self._source or not self._fits.fullmatch(target):
-            target = _shortened(name, self._form, self._stranger)
+            target = _shortened(name, self._max_len, self._stranger)
             while target in self._source:
-                target = _shortened(f"{name}\0{target}", self._form, self._stranger)
+                target = _shortened(f"{name}\0{target}", self._max_len, self._stranger)
             self.renames[target] = name
         self._target[name] = target
         self._source[target] = name

@@ -26,9 +26,17 @@ NO_RESULT: Final = "This tool call was not answered."
 
 def pair(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], list[Loss]]:
     """The turns in a valid order and the repairs; the same turns and no losses if they were valid."""
-    if _is_paired(turns):
+    if not _has_tools(turns) or _is_paired(turns):
         return tuple(turns), []
     return _Repair(turns).run()
+
+
+def _has_tools(turns: Sequence[Turn]) -> bool:
+    for turn in turns:
+        for part in turn.parts:
+            if type(part) is ToolCall or type(part) is ToolResult:
+                return True
+    return False
 
 
 def _is_paired(turns: Sequence[Turn]) -> bool:

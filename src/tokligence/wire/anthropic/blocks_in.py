@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 from msgspec import Raw, Struct
@@ -49,11 +49,11 @@ from tokligence.wire.anthropic.types import (
     ToolUseWire,
     UrlSourceWire,
 )
-from tokligence.wire.anthropic.usage import extras_of, kept
+from tokligence.wire.anthropic.usage import extras_of, sent
 from tokligence.wire.strict import OpaqueWire
 
 _DIRECT: Final = b'{"type":"direct"}'
-_EMPTY: Final = Raw(b"[]")
+_NO_CITATIONS: Final = (ABSENT, NULL, Raw(b"[]"))
 
 
 class Scope(Struct):
@@ -67,15 +67,23 @@ class Scope(Struct):
 def read_blocks(content: str | Sequence[BlockWire], scope: Scope) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
-    return tuple([read_block(block, scope) for block in content])
+    return tuple([Text(block.text) if _is_plain(block) else read_block(block, scope) for block in content])
+
+
+def _is_plain(block: BlockWire) -> TypeGuard[TextWire]:
+    """Text and nothing else: most blocks are."""
+    return (
+        type(block) is TextWire
+        and block.citations is ABSENT
+        and block.cache_control is None
+        and block.extras is None
+    )
 
 
 def read_block(block: BlockWire, scope: Scope) -> Part:
     match block:
         case TextWire():
-            if block.citations is ABSENT and block.cache_control is None and block.extras is None:
-                return Text(block.text)
-            fields = kept(("citations", block.citations)) if block.citations != _EMPTY else {}
+            fields = {} if block.citations in _NO_CITATIONS else {"citations": bytes(block.citations)}
             return Text(block.text, _cache(block.cache_control, scope), extras_of(fields, block.extras))
         case ToolUseWire():
             return _read_tool_use(block, scope)
@@ -88,7 +96,8 @@ def read_block(block: BlockWire, scope: Scope) -> Part:
             data, issuer = unpack(block.data, scope.issuer)
             return RedactedThinking(data or "", issuer, extras_of({}, block.extras))
         case ImageWire():
-            extras = extras_of(kept(("transformations", block.transformations)), block.extras)
+            fields = {"transformations": bytes(block.transformations)} if sent(block.transformations) else {}
+            extras = extras_of(fields, block.extras)
             return Image(_media(block.source), cache=_cache(block.cache_control, scope), extras=extras)
         case DocumentWire():
             return _read_document(block, scope)
@@ -99,11 +108,7 @@ def read_block(block: BlockWire, scope: Scope) -> Part:
 def _read_tool_use(block: ToolUseWire, scope: Scope) -> ToolCall:
     fields: dict[str, bytes] = {}
     # Every answer of the vendor says that the model itself called; that is what a tool call is.
-    if (
-        block.caller is not ABSENT
-        and block.caller != NULL
-        and bytes(block.caller).replace(b" ", b"") != _DIRECT
-    ):
+    if sent(block.caller) and bytes(block.caller).replace(b" ", b"") != _DIRECT:
         fields["caller"] = bytes(block.caller)
     if block.toolset_name is not None:
         fields["toolset_name"] = msgspec.json.encode(block.toolset_name)

@@ -70,20 +70,18 @@ def tool_input(arguments: str) -> tuple[Raw, bool]:
     return Raw(raw), True
 
 
-def is_text(block: Block) -> bool:
-    return isinstance(block, dict) and block["type"] == "text"
-
-
 def without_blanks(blocks: list[Block]) -> tuple[list[Block], bool]:
-    """The blocks that the vendor takes and whether blank text was dropped. It refuses empty text, and text of white
-    space alone unless another block of the message has more (measured by github.com/LibreChat-AI/agents #124)."""
-    texts = [block for block in blocks if isinstance(block, dict) and block["type"] == "text"]
-    if all(str(block["text"]).strip() for block in texts):
-        return blocks, False
-    if any(str(block["text"]).strip() for block in texts):
-        return [block for block in blocks if not (isinstance(block, dict) and block.get("text") == "")], False
-    kept = [block for block in blocks if not is_text(block)]
-    return kept, any(block["text"] for block in texts)
+    """The blocks that the vendor takes, and whether white space was dropped. It refuses text that is empty or has
+    nothing else (github.com/anthropics/claude-code #23369); nothing is lost with an empty one."""
+    kept: list[Block] = []
+    dropped = False
+    for block in blocks:
+        text = block["text"] if isinstance(block, dict) and block["type"] == "text" else None
+        if not isinstance(text, str) or text.strip():
+            kept.append(block)
+        else:
+            dropped = dropped or text != ""
+    return kept, dropped
 
 
 class Blocks:
@@ -139,10 +137,18 @@ class Blocks:
     def write(self, parts: Sequence[Part], role: Role, path: str) -> list[Block]:
         """The blocks of a turn, without those that the vendor refuses as blank."""
         blocks: list[Block] = []
+        blank = False  # whether a block may be blank
         for part in parts:
-            block = self._write_part(part, role, path)
+            if type(part) is Text and part.cache is None and part.extras is None:
+                block: Block | None = {"type": "text", "text": part.text}
+                blank = blank or not part.text or part.text.isspace()
+            else:
+                block = self._write_part(part, role, path)
+                blank = blank or (type(part) is Text or type(part) is Refusal)
             if block is not None:
                 blocks.append(block)
+        if not blank:
+            return blocks
         kept, dropped = without_blanks(blocks)
         if dropped:
             self.lose(path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
@@ -152,8 +158,7 @@ class Blocks:
         match part:
             case Text():
                 block: dict[str, object] = {"type": "text", "text": part.text}
-                if part.cache is not None or part.extras is not None:
-                    self.mark(block, part.cache if part.text.strip() else None, part.extras, path)
+                self.mark(block, part.cache if part.text.strip() else None, part.extras, path)
                 return block
             case ToolCall():
                 return self._tool_call(part, role, path)
@@ -267,7 +272,8 @@ class Blocks:
     def _media(self, source: MediaSource) -> dict[str, object] | None:
         match source:
             case UrlSource():
-                return {"type": "url", "url": source.url}
+                # "Only HTTPS URLs are supported."
+                return {"type": "url", "url": source.url} if source.url.startswith("https://") else None
             case Base64Source():
                 return {"type": "base64", "media_type": source.media_type, "data": source.data}
             case FileSource():

@@ -37,6 +37,7 @@ from tokligence.errors import GatewayError
 from tokligence.wire.anthropic.blocks_in import Scope, read_blocks
 from tokligence.wire.anthropic.tables import FINISH_OF
 from tokligence.wire.anthropic.types import (
+    ABSENT,
     MessageWire,
     MeterWire,
     OutputFormatWire,
@@ -48,7 +49,7 @@ from tokligence.wire.anthropic.types import (
     ToolKind,
     ToolWire,
 )
-from tokligence.wire.anthropic.usage import extras_of, kept, read_usage
+from tokligence.wire.anthropic.usage import Kept, extras_of, read_usage, sent
 from tokligence.wire.contract import Peek, ReplyMemory, bad_response
 from tokligence.wire.strict import Reader
 
@@ -57,6 +58,7 @@ UPSTREAM: Final = "The upstream"
 _REQUEST: Final[Reader[RequestWire]] = Reader(RequestWire)
 _PEEK: Final[Reader[PeekWire]] = Reader(PeekWire)
 _TOOL: Final[Reader[ToolWire]] = Reader(ToolWire)
+_CLIENT_TOOL: Final = msgspec.json.Decoder(ToolWire)
 _TOOL_KIND: Final[Reader[ToolKind]] = Reader(ToolKind)
 _RESPONSE: Final[Reader[ResponseWire]] = Reader(ResponseWire)
 _METER: Final = msgspec.json.Decoder(MeterWire)
@@ -83,7 +85,7 @@ def read_request(raw: bytes) -> Request:
     wire = _REQUEST.read(raw)
     _demand_utf8(raw)
     losses: list[Loss] = []
-    fields = kept(*[(name, getattr(wire, name)) for name in _EXTRA_FIELDS])
+    fields = _REQUEST_EXTRAS(wire)
     reasoning = _read_reasoning(wire, fields)
     choice = wire.tool_choice
     if wire.metadata is not None and wire.metadata.extras:
@@ -107,7 +109,7 @@ def read_request(raw: bytes) -> Request:
     )
 
 
-_EXTRA_FIELDS: Final = (
+_REQUEST_EXTRAS: Final = Kept(
     "billing_policy",
     "cache_control",
     "compaction",
@@ -125,6 +127,13 @@ _EXTRA_FIELDS: Final = (
 )
 
 
+_MESSAGE_EXTRAS: Final = Kept("clear_at", "output_config")
+_TOOL_EXTRAS: Final = Kept("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
+_RESPONSE_EXTRAS: Final = Kept(
+    "container", "context_management", "diagnostics", "input_transformations", "stop_details"
+)
+
+
 def _demand_utf8(raw: bytes) -> None:
     """The decoder does not look into what it keeps raw."""
     try:
@@ -138,48 +147,41 @@ def _unknown(path: str) -> Loss:
 
 
 def _read_turns(wire: RequestWire, losses: list[Loss]) -> tuple[Turn, ...]:
+    scope = Scope("system", losses)
     turns: list[Turn] = []
     if wire.system:
-        turns.append(Turn(Role.SYSTEM, read_blocks(wire.system, Scope("system", losses)), "system"))
+        turns.append(Turn(Role.SYSTEM, read_blocks(wire.system, scope), "system"))
     for index, message in enumerate(wire.messages):
-        path = f"messages[{index}]"
-        turns.append(
-            Turn(
-                _ROLE[message.role],
-                read_blocks(message.content, Scope(path, losses)),
-                path,
-                extras=_message_extras(message),
-            )
-        )
+        scope.path = path = f"messages[{index}]"
+        content = message.content
+        parts = (Text(content),) if type(content) is str else read_blocks(content, scope)
+        turns.append(Turn(_ROLE[message.role], parts, path, None, _message_extras(message)))
     return tuple(turns)
 
 
 def _message_extras(message: MessageWire) -> Extras | None:
-    return extras_of(
-        kept(("clear_at", message.clear_at), ("output_config", message.output_config)), message.extras
-    )
+    if message.clear_at is ABSENT and message.output_config is ABSENT and message.extras is None:
+        return None
+    return extras_of(_MESSAGE_EXTRAS(message), message.extras)
 
 
 def _read_tool(raw: Raw, index: int, losses: list[Loss]) -> Tool | OpaqueTool:
     path = f"tools[{index}]"
     content = bytes(raw)
     try:
-        kind = _TOOL_KIND.read(content).type
-        if kind not in (None, "custom"):
-            return OpaqueTool(ProtocolId.ANTHROPIC, kind, path, content)
-        wire = _TOOL.read(content)
-    except GatewayError as error:
-        raise _below(path, error) from None
+        wire = _CLIENT_TOOL.decode(content)
+    except msgspec.ValidationError:
+        try:
+            kind = _TOOL_KIND.read(content).type
+            if kind not in (None, "custom"):
+                return OpaqueTool(ProtocolId.ANTHROPIC, kind, path, content)
+            wire = _TOOL.read(content)
+        except GatewayError as error:
+            raise _below(path, error) from None
     cache = None
     if wire.cache_control is not None:
         cache = CacheControl(wire.cache_control.ttl)
         losses += [_unknown(f"{path}.cache_control.{name}") for name in wire.cache_control.extras or ()]
-    fields = kept(
-        ("allowed_callers", wire.allowed_callers),
-        ("defer_loading", wire.defer_loading),
-        ("eager_input_streaming", wire.eager_input_streaming),
-        ("input_examples", wire.input_examples),
-    )
     return Tool(
         wire.name,
         path,
@@ -187,7 +189,7 @@ def _read_tool(raw: Raw, index: int, losses: list[Loss]) -> Tool | OpaqueTool:
         bytes(wire.input_schema),
         wire.strict,
         cache,
-        extras_of(fields, wire.extras),
+        extras_of(_TOOL_EXTRAS(wire), wire.extras),
     )
 
 
@@ -214,15 +216,16 @@ def _read_reasoning(wire: RequestWire, fields: dict[str, bytes]) -> Reasoning | 
     config = wire.output_config
     effort = config.effort if config is not None else None
     if config is not None:
-        rest = kept(("task_budget", config.task_budget))
-        rest.update((name, bytes(value)) for name, value in (config.extras or {}).items())
+        rest = dict(config.extras or {})
+        if sent(config.task_budget):
+            rest["task_budget"] = config.task_budget
         if rest:
-            fields["output_config"] = msgspec.json.encode({name: Raw(value) for name, value in rest.items()})
+            fields["output_config"] = msgspec.json.encode(rest)
     thinking = wire.thinking
     if thinking is None:
         return Reasoning(effort=effort) if effort is not None else None
     mode = _THINKING.get(thinking.type)
-    if mode is None or thinking.extras or kept(("block_binding", thinking.block_binding)):
+    if mode is None or thinking.extras or sent(thinking.block_binding):
         fields["thinking"] = _thinking_whole(thinking)
     if mode is None and effort is None:
         return None
@@ -235,8 +238,8 @@ def _thinking_whole(thinking: ThinkingConfigWire) -> bytes:
         values["budget_tokens"] = thinking.budget_tokens
     if thinking.display is not None:
         values["display"] = thinking.display
-    for name, value in kept(("block_binding", thinking.block_binding)).items():
-        values[name] = Raw(value)
+    if sent(thinking.block_binding):
+        values["block_binding"] = thinking.block_binding
     values.update(thinking.extras or {})
     return msgspec.json.encode(values)
 
@@ -272,13 +275,6 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
     finish = read_finish(wire.stop_reason, losses)
     if memory.output_tool is not None and not any(type(part) is ToolCall for part in parts):
         finish = without_output_tool(finish)
-    fields = kept(
-        ("container", wire.container),
-        ("context_management", wire.context_management),
-        ("diagnostics", wire.diagnostics),
-        ("input_transformations", wire.input_transformations),
-        ("stop_details", wire.stop_details),
-    )
     return Response(
         wire.id,
         wire.model,
@@ -287,7 +283,7 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
         wire.stop_sequence,
         read_usage(wire.usage) if wire.usage is not None else None,
         service_tier=wire.usage.service_tier if wire.usage is not None else None,
-        extras=extras_of(fields, wire.extras),
+        extras=extras_of(_RESPONSE_EXTRAS(wire), wire.extras),
         losses=tuple(losses),
     )
 

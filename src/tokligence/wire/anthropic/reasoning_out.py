@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tokligence.catalog.models import ModelCard, ThinkingStyle
+from tokligence.catalog.models import ModelCard, ThinkingOff, ThinkingStyle
 from tokligence.conversation import Loss, LossReason, Reasoning, ReasoningMode, Request, Sampling, Severity
 from tokligence.wire.effort import BUDGETS, effort_of_budget, nearest_effort
 
@@ -29,21 +29,23 @@ _EFFORTS: Final = (
     "max",
 )  # anthropic SDK 2.13.0 `types/output_config_param.py`
 _DISPLAYS: Final = ("summarized", "omitted", "updates")
-_OFF: Final[dict[str, object]] = {"type": "disabled"}
+_WITHOUT_THINKING: Final = ("low", "medium", "high")  # efforts above are refused when thinking is off
+_OFF: Final[dict[ThinkingOff, dict[str, object]]] = {
+    ThinkingOff.DISABLED: {"type": "disabled"},
+    ThinkingOff.BETWEEN_TOOLS: {"type": "between_tools"},
+}
+"""How a model is told not to think; others are not told."""
 
 _C, _S = Severity.COSMETIC, Severity.SEMANTIC
 
 
 class Thought(Struct):
-    """What was decided. `thinking`: the request's field, None to leave it out."""
+    """What was decided. `thinking`: the request's field, None to leave it out; `on`: whether it asks to think."""
 
     max_tokens: int
     thinking: dict[str, object] | None = None
     effort: str | None = None
-
-    @property
-    def on(self) -> bool:
-        return self.thinking is not None and self.thinking is not _OFF
+    on: bool = False
 
 
 def decide(
@@ -61,8 +63,9 @@ def decide(
         return thought
     style = card.thinking
     if wish.mode is ReasoningMode.DISABLED or wish.effort == "none":
-        if style not in (ThinkingStyle.NONE, ThinkingStyle.UNKNOWN) or wish.mode is ReasoningMode.DISABLED:
-            thought.thinking = None if style is ThinkingStyle.NONE else _OFF
+        thought.thinking = _OFF.get(card.thinking_off)
+        if card.thinking_off is ThinkingOff.NEVER:
+            losses.append(Loss("reasoning", LossReason.MODEL_CAPABILITY, _S))
         return thought
     if style is ThinkingStyle.NONE:
         losses.append(Loss("reasoning", LossReason.MODEL_CAPABILITY, _S))
@@ -84,15 +87,19 @@ def _decide_adaptive(
 ) -> None:
     if forced:
         losses.append(Loss("reasoning", LossReason.UNSUPPORTED, _S))
-        thought.thinking = _OFF
+        thought.thinking = _OFF.get(card.thinking_off)
     else:
+        thought.on = True
         thought.thinking = _shown({"type": "adaptive"}, wish)
     effort = wish.effort
     if effort is None and wish.budget is not None:
         losses.append(Loss("reasoning", LossReason.CONVERTED, _C))
         effort = effort_of_budget(wish.budget)
     if effort is not None:
-        thought.effort = nearest_effort(effort, card.efforts or _EFFORTS)
+        accepted = card.efforts or _EFFORTS
+        if forced:
+            accepted = tuple(word for word in accepted if word in _WITHOUT_THINKING)
+        thought.effort = nearest_effort(effort, accepted)
         if thought.effort != wish.effort and wish.effort is not None:
             losses.append(Loss("reasoning", LossReason.CLAMPED, _C))
 
@@ -123,6 +130,7 @@ def _decide_budget(
         losses.append(Loss("max_tokens", LossReason.CLAMPED, _S))
     elif budget != wanted:
         losses.append(Loss("reasoning", LossReason.CLAMPED, _C))
+    thought.on = True
     thought.thinking = _shown({"type": "enabled", "budget_tokens": budget}, wish)
 
 
@@ -151,9 +159,8 @@ def write_sampling(
         elif name == "temperature" and value > 1:
             losses.append(Loss(name, LossReason.CLAMPED, _S))
             out[name] = 1
-        elif name == "top_p" and "temperature" in out:
-            # Models since Claude Opus 4.1 refuse both; 1 asks for nothing.
-            if value != 1:
+        elif name == "top_p" and card.one_sampler and "temperature" in out:
+            if value != 1:  # 1 asks for nothing
                 losses.append(Loss(name, LossReason.MODEL_CAPABILITY, _S))
         else:
             out[name] = value

@@ -9,6 +9,7 @@ schema cannot say.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -41,12 +42,15 @@ class _Head(Struct, rename={"one_of": "oneOf", "any_of": "anyOf", "all_of": "all
 _HEAD: Final = msgspec.json.Decoder(_Head)
 _OBJECT_TYPE: Final = Raw(b'"object"')
 _NOTHING: Final = Raw(b"")
+_USUAL: Final = (b'{"type":"object"', b'{"type": "object"')
 
 
 def tool_schema(raw: bytes | None) -> tuple[bytes, Severity | None]:
     """A tool's schema and, if it had to be repaired, how much that changes. None: a tool without parameters."""
     if raw is None:
         return EMPTY_OBJECT, None
+    if raw.startswith(_USUAL) and b'Of"' not in raw:
+        return raw, None  # nearly every schema, told by its bytes
     try:
         head = _HEAD.decode(raw)
     except msgspec.ValidationError:
@@ -85,6 +89,7 @@ def _repaired(schema: dict[str, Any]) -> tuple[bytes, Severity | None]:
 # --- structured output ----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=512)  # a conversation sends the same schemas again and again
 def output_schema(raw: bytes) -> tuple[bytes, bool] | None:
     """The schema for `output_config.format` and whether it had to change; None if it has an object that is open on
     purpose, which cannot be said there."""

@@ -72,7 +72,7 @@ from tokligence.wire.anthropic.types import (
     ThinkingDeltaWire,
     UsageWire,
 )
-from tokligence.wire.anthropic.usage import extras_of, kept, merge_usage, read_usage
+from tokligence.wire.anthropic.usage import Kept, extras_of, merge_usage, read_usage
 from tokligence.wire.contract import ReplyMemory, bad_response
 from tokligence.wire.severity import severity_of
 from tokligence.wire.strict import Reader, unknown_paths
@@ -109,6 +109,10 @@ _FED_BY: Final[dict[type[Struct], type[Struct]]] = {
     ToolCall: InputJsonDeltaWire,
     Thinking: ThinkingDeltaWire,
 }
+
+_START_EXTRAS: Final = Kept("container", "context_management", "diagnostics", "input_transformations")
+_DELTA_EXTRAS: Final = Kept("context_management", "input_transformations")
+_END_EXTRAS: Final = Kept("container", "stop_details")
 
 _NOTHING: Final[tuple[StreamEvent, ...]] = ()
 _PING: Final = (Ping(),)
@@ -201,25 +205,14 @@ class StreamReader:
     def _start(self, event: MessageStartWire) -> Sequence[StreamEvent]:
         message = event.message
         self._usage = message.usage
-        self._extras = kept(
-            ("container", message.container),
-            ("context_management", message.context_management),
-            ("diagnostics", message.diagnostics),
-            ("input_transformations", message.input_transformations),
-        )
+        self._extras = _START_EXTRAS(message)
         usage = read_usage(message.usage, exact=False) if message.usage is not None else None
         tier = message.usage.service_tier if message.usage is not None else None
         return (Opened(message.id, message.model, usage, service_tier=tier),)
 
     def _end(self, event: MessageDeltaWire) -> Sequence[StreamEvent]:
-        self._extras.update(
-            kept(
-                ("container", event.delta.container),
-                ("context_management", event.context_management),
-                ("input_transformations", event.input_transformations),
-                ("stop_details", event.delta.stop_details),
-            )
-        )
+        self._extras.update(_DELTA_EXTRAS(event))
+        self._extras.update(_END_EXTRAS(event.delta))
         out: list[StreamEvent] = []
         if event.usage is not None:
             self._usage = merge_usage(self._usage, event.usage)

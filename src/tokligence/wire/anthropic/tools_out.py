@@ -35,12 +35,14 @@ _C, _S = Severity.COSMETIC, Severity.SEMANTIC
 
 
 class Tools(Struct):
-    """What the request says of tools. `format`: for `output_config`; `output_tool`: name of the forced tool."""
+    """What the request says of tools. `format`: for `output_config`; `output_tool`: name of the tool that stands for
+    the answer; `instruction`: what the system prompt must add, for models that cannot be made to call it."""
 
     tools: list[dict[str, object] | Raw]
     choice: dict[str, object] | None = None
     format: dict[str, object] | None = None
     output_tool: str | None = None
+    instruction: str | None = None
 
     @property
     def forced(self) -> bool:
@@ -49,7 +51,7 @@ class Tools(Struct):
 
 def plan_tools(request: Request, blocks: Blocks, card: ModelCard) -> Tools:
     plan = Tools(_write_tools(request, blocks, card))
-    plan.choice = _write_choice(request, blocks, bool(plan.tools))
+    plan.choice = _write_choice(request, blocks, card, any_tools=bool(plan.tools))
     if request.output is not None and request.output.kind is not OutputKind.TEXT:
         _plan_output(request.output, plan, blocks, card)
     if not plan.tools:
@@ -90,13 +92,24 @@ def _write_tool(tool: Tool, blocks: Blocks, card: ModelCard) -> dict[str, object
     out: dict[str, object] = {"name": blocks.names.to_target(tool.name)}
     if tool.description:
         out["description"] = tool.description
+    if tool.strict:
+        schema = _be_strict(out, schema, tool.path, blocks, card)
     out["input_schema"] = Raw(schema)
-    if tool.strict and card.strict_tools:
-        out["strict"] = True
-    elif tool.strict:
-        blocks.lose(f"{tool.path}.strict", LossReason.MODEL_CAPABILITY, _C)
     blocks.mark(out, tool.cache, tool.extras, tool.path)
     return out
+
+
+def _be_strict(out: dict[str, object], schema: bytes, path: str, blocks: Blocks, card: ModelCard) -> bytes:
+    """A strict tool's schema obeys the rules of structured output."""
+    subset = output_schema(schema) if card.strict_tools else None
+    if subset is None:
+        reason = LossReason.UNSUPPORTED if card.strict_tools else LossReason.MODEL_CAPABILITY
+        blocks.lose(f"{path}.strict", reason, _C)
+        return schema
+    out["strict"] = True
+    if subset[1]:
+        blocks.lose(f"{path}.parameters", LossReason.CONVERTED, _C)
+    return subset[0]
 
 
 def _declare_called(request: Request, plan: Tools, blocks: Blocks) -> None:
@@ -116,7 +129,9 @@ def _called(request: Request) -> Iterable[str]:
 # --- choice ---------------------------------------------------------------------------------------------
 
 
-def _write_choice(request: Request, blocks: Blocks, any_tools: bool) -> dict[str, object] | None:
+def _write_choice(
+    request: Request, blocks: Blocks, card: ModelCard, *, any_tools: bool
+) -> dict[str, object] | None:
     choice = request.tool_choice
     if not any_tools:
         if choice is not None and choice.mode in (ToolMode.ANY, ToolMode.TOOL):
@@ -126,7 +141,10 @@ def _write_choice(request: Request, blocks: Blocks, any_tools: bool) -> dict[str
     if choice is None:
         return {"type": "auto", "disable_parallel_tool_use": True} if single else None
     out: dict[str, object] = {"type": choice.mode.value}
-    if choice.mode is ToolMode.TOOL:
+    if choice.mode in (ToolMode.ANY, ToolMode.TOOL) and not card.forced_tools:
+        blocks.lose("tool_choice", LossReason.MODEL_CAPABILITY, _S)
+        out["type"] = "auto"
+    elif choice.mode is ToolMode.TOOL:
         out["name"] = blocks.names.to_target(choice.names[0])
     if single and choice.mode is not ToolMode.NONE:
         out["disable_parallel_tool_use"] = True
@@ -148,12 +166,14 @@ def _plan_output(output: OutputFormat, plan: Tools, blocks: Blocks, card: ModelC
     if plan.choice is not None and plan.choice["type"] == "tool":
         blocks.lose("response_format", LossReason.UNSUPPORTED, _S)
         return
-    _force_output(output, schema, plan, blocks)
+    _offer_output(output, schema, plan, blocks, card)
 
 
-def _force_output(output: OutputFormat, schema: bytes | None, plan: Tools, blocks: Blocks) -> None:
+def _offer_output(
+    output: OutputFormat, schema: bytes | None, plan: Tools, blocks: Blocks, card: ModelCard
+) -> None:
     """With tools of the client the model may still call those; without, or when they are ruled out, only this one."""
-    blocks.lose("response_format", LossReason.CONVERTED, _C)
+    blocks.lose("response_format", LossReason.CONVERTED, _C if card.forced_tools else _S)
     name = OUTPUT_TOOL
     while any(isinstance(tool, dict) and tool["name"] == name for tool in plan.tools):
         name += "_"
@@ -169,7 +189,11 @@ def _force_output(output: OutputFormat, schema: bytes | None, plan: Tools, block
         }
     )
     parallel = plan.choice is None or "disable_parallel_tool_use" not in plan.choice
-    plan.choice = {"type": "tool", "name": name} if only else {"type": "any"}
+    if not card.forced_tools:
+        plan.choice = {"type": "auto"}
+        plan.instruction = f"Give your final answer only by calling the tool {name}, never as text."
+    else:
+        plan.choice = {"type": "tool", "name": name} if only else {"type": "any"}
     if only or not parallel:
         plan.choice["disable_parallel_tool_use"] = True
     plan.output_tool = name

@@ -4,7 +4,10 @@ the cache (platform.claude.com/docs/en/build-with-claude/prompt-caching, read 20
 
 from __future__ import annotations
 
-from msgspec import Raw
+from operator import attrgetter
+from typing import Final
+
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tokligence.conversation import Extras, ProtocolId, Usage
@@ -12,9 +15,28 @@ from tokligence.wire.anthropic.tables import ANSWER_TIER_OF
 from tokligence.wire.anthropic.types import ABSENT, NULL, CacheCreationWire, ServerToolUseWire, UsageWire
 
 
-def kept(*fields: tuple[str, Raw]) -> dict[str, bytes]:
-    """The fields that were sent and are not null, as extras keep them."""
-    return {name: bytes(value) for name, value in fields if value is not ABSENT and value != NULL}
+def sent(value: Raw) -> bool:
+    return value is not ABSENT and value != NULL
+
+
+class Kept:
+    """Takes from a struct the raw fields of these names that were sent and are not null, as extras keep them."""
+
+    __slots__ = ("_get", "_names", "_none")
+
+    def __init__(self, first: str, second: str, *more: str) -> None:
+        self._names = (first, second, *more)
+        self._get = attrgetter(*self._names)
+        self._none = (ABSENT,) * len(self._names)
+
+    def __call__(self, wire: Struct) -> dict[str, bytes]:
+        values: tuple[Raw, ...] = self._get(wire)
+        if values == self._none:
+            return {}
+        return {name: bytes(value) for name, value in zip(self._names, values, strict=True) if sent(value)}
+
+
+_USAGE_EXTRAS: Final = Kept("fallback_credit", "inference_geo", "iterations", "speed")
 
 
 def extras_of(fields: dict[str, bytes], unknown: dict[str, Raw] | None = None) -> Extras | None:
@@ -31,12 +53,7 @@ def read_usage(wire: UsageWire, *, exact: bool = True) -> Usage:
     short = max(written - long, 0) if written or not split else split.ephemeral_5m_input_tokens or 0
     server = wire.server_tool_use
     details = wire.output_tokens_details
-    fields = kept(
-        ("fallback_credit", wire.fallback_credit),
-        ("inference_geo", wire.inference_geo),
-        ("iterations", wire.iterations),
-        ("speed", wire.speed),
-    )
+    fields = _USAGE_EXTRAS(wire)
     if server and server.web_fetch_requests:
         fields["web_fetch_requests"] = b"%d" % server.web_fetch_requests
     return Usage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -25,10 +26,14 @@ from tokligence.wire.contract import ReplyMemory, Target, Written
 from tokligence.wire.pairing import pair
 from tokligence.wire.severity import foreign_losses, severity_of
 
+_OPENING: Final = "(The conversation begins with your message.)"
+"""Said by the user of a history that starts with the assistant: "first message must use the user role"."""
+
 USER_ID_LIMIT: Final = 256
 """Characters of `metadata.user_id` (API reference of the Messages API, read 2026-11-24)."""
 
-_SYSTEM_ROLES: Final = (Role.SYSTEM, Role.DEVELOPER)
+_LOST_SAMPLING: Final = attrgetter(*SAMPLING_LOSS)
+_NOTHING_LOST: Final = (None,) * len(SAMPLING_LOSS)
 _NO_SAMPLING: Final = Sampling()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -41,8 +46,16 @@ def write_request(request: Request, target: Target) -> Written:
     blocks = Blocks(card, target.issuer)
     tools = plan_tools(request, blocks, card)
     system, messages = _write_turns(request, blocks, mid_system=card.mid_system)
-    thought = decide(request, card, blocks.losses, forced=tools.forced, continues=_continues(messages))
+    thought = decide(
+        request,
+        card,
+        blocks.losses,
+        forced=tools.forced,
+        continues=request.reasoning is None or _continues(messages),
+    )
     body: dict[str, object] = {"model": target.model, "max_tokens": thought.max_tokens}
+    if tools.instruction is not None:
+        system.append({"type": "text", "text": tools.instruction})
     if system:
         body["system"] = system
     body["messages"] = messages
@@ -75,16 +88,19 @@ def _write_turns(request: Request, blocks: Blocks, *, mid_system: bool) -> tuple
     for turn in turns:
         if turn.name is not None:
             blocks.lose(f"{turn.path}.name", LossReason.UNSUPPORTED, _C)
-        if turn.role not in _SYSTEM_ROLES:
-            _append(messages, turn.role.value, blocks.write(turn.parts, turn.role, turn.path))
+        if turn.role is Role.USER or turn.role is Role.ASSISTANT:
+            _append(messages, turn.role, blocks.write(turn.parts, turn.role, turn.path))
         elif not messages:
             system += blocks.write(turn.parts, Role.SYSTEM, turn.path)
-        elif mid_system:
+        elif mid_system and messages[-1].role != Role.ASSISTANT:  # the vendor wants it after a user's message
             _append(messages, "system", blocks.write(turn.parts, Role.SYSTEM, turn.path))
         else:
             _append(messages, "user", _as_user(turn, blocks))
         _lose_extras(turn, blocks)
     blocks.losses += repairs
+    if messages and messages[0].role == Role.ASSISTANT:
+        blocks.lose(turns[0].path, LossReason.REPAIRED, _C)
+        messages.insert(0, _Message("user", [{"type": "text", "text": _OPENING}]))
     _end_well(messages)
     if not messages and system:
         blocks.lose(turns[-1].path, LossReason.CONVERTED, _C)
@@ -128,8 +144,6 @@ def _end_well(messages: list[_Message]) -> None:
     last = messages[-1].content[-1]
     if isinstance(last, dict) and last["type"] == "text":
         last["text"] = str(last["text"]).rstrip()
-        if not last["text"]:
-            messages[-1].content.pop()
 
 
 def _continues(messages: list[_Message]) -> bool:
@@ -176,10 +190,7 @@ def _write_rest(body: dict[str, object], request: Request, target: Target, block
     if request.stop:
         _write_stop(body, request.stop, target, blocks)
     if request.sampling != _NO_SAMPLING:
-        for name, severity in SAMPLING_LOSS.items():
-            value = getattr(request.sampling, name)
-            if value not in SAMPLING_NEUTRAL and not (name == "n" and value == 1):
-                blocks.lose(name, LossReason.UNSUPPORTED, severity)
+        _lose_sampling(request.sampling, blocks)
     if request.verbosity not in (None, "medium"):
         blocks.lose("verbosity", LossReason.UNSUPPORTED, _C)
     if request.metadata:
@@ -197,10 +208,19 @@ def _write_rest(body: dict[str, object], request: Request, target: Target, block
     if request.extras is not None:
         own: dict[str, object] = {}
         blocks.add_extras(own, request.extras, "")
-        _merge_extras(body, own)
+        _merge_extras(body, own, blocks)
 
 
-def _merge_extras(body: dict[str, object], own: dict[str, object]) -> None:
+def _lose_sampling(sampling: Sampling, blocks: Blocks) -> None:
+    values = _LOST_SAMPLING(sampling)
+    if values == _NOTHING_LOST:
+        return
+    for (name, severity), value in zip(SAMPLING_LOSS.items(), values, strict=True):
+        if value not in SAMPLING_NEUTRAL and not (name == "n" and value == 1):
+            blocks.lose(name, LossReason.UNSUPPORTED, severity)
+
+
+def _merge_extras(body: dict[str, object], own: dict[str, object], blocks: Blocks) -> None:
     """Fields of the vendor's own go back; parts of `output_config` join what was decided for it."""
     rest = own.pop("output_config", None)
     if isinstance(rest, Raw):
@@ -208,7 +228,10 @@ def _merge_extras(body: dict[str, object], own: dict[str, object]) -> None:
         if isinstance(config, dict):
             config.update(msgspec.json.decode(rest, type=dict[str, Raw]))
     for name, value in own.items():
-        body.setdefault(name, value)
+        if name in body:
+            blocks.lose(name, LossReason.CONVERTED, _C)
+        else:
+            body[name] = value
 
 
 def _write_stop(body: dict[str, object], stop: tuple[str, ...], target: Target, blocks: Blocks) -> None:
