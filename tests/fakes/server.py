@@ -71,7 +71,8 @@ class Wire:
     """How the bytes of an answer travel. Offsets count bytes of the body before chunked framing.
 
     `hold`: before the status line; `gates`: before frame i (a frame is one event of a stream; a whole body is one
-    frame); `cut_at`/`reset_at`: end the connection there, with FIN or RST; `stall_at`: send no more and wait until
+    frame); `cut_at`/`reset_at`: end the connection there, with FIN or RST; `cut_frame`/`reset_frame`: the same before
+    frame i; `stall_at`: send no more and wait until
     the client leaves; `split`: a piece size, or the offsets at which a new write begins; `delay`, `drip`: seconds
     before the head and between pieces, for use by hand (tests use gates); `close`: no keep-alive afterwards.
     """
@@ -80,6 +81,8 @@ class Wire:
     gates: Mapping[int, Gate] = field(default_factory=dict)
     cut_at: int | None = None
     reset_at: int | None = None
+    cut_frame: int | None = None
+    reset_frame: int | None = None
     stall_at: int | None = None
     split: int | Sequence[int] | None = None
     delay: float = 0.0
@@ -309,8 +312,9 @@ class Exchange:
         for number, frame in enumerate(frames):
             if number in wire.gates:
                 await connection.unless_gone(wire.gates[number].arrive())
+            await self._stop_if_due(wire, sent, number)
             for piece in _pieces(frame, sent, wire):
-                await self._stop_if_due(wire, sent)
+                await self._stop_if_due(wire, sent, -1)
                 if sent and wire.drip:
                     await connection.unless_gone(asyncio.sleep(wire.drip))
                 await connection.send(b"%x\r\n%b\r\n" % (len(piece), piece) if stream else piece)
@@ -318,21 +322,22 @@ class Exchange:
                 if wire.split is not None:
                     # Lets the loop flush, so that pieces leave as separate segments.
                     await asyncio.sleep(0)
-        await self._stop_if_due(wire, sent)
+        await self._stop_if_due(wire, sent, len(frames))
         if len(frames) in wire.gates:
             await connection.unless_gone(wire.gates[len(frames)].arrive())
         if stream:
             await connection.send(b"0\r\n\r\n")
 
-    async def _stop_if_due(self, wire: Wire, sent: int) -> None:
+    async def _stop_if_due(self, wire: Wire, sent: int, frame: int) -> None:
+        """Ends the connection if the script says so for this byte or this frame (-1: within one)."""
         connection = self._connection
         if wire.stall_at is not None and sent >= wire.stall_at:
             await connection.gone.wait()
             raise ClientGone
-        if wire.reset_at is not None and sent >= wire.reset_at:
+        if (wire.reset_at is not None and sent >= wire.reset_at) or wire.reset_frame == frame:
             connection.reset()
             raise Ended
-        if wire.cut_at is not None and sent >= wire.cut_at:
+        if (wire.cut_at is not None and sent >= wire.cut_at) or wire.cut_frame == frame:
             connection.transport.close()
             raise Ended
 

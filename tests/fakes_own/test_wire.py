@@ -99,6 +99,23 @@ def test_an_answer_can_end_at_any_byte(openai_upstream: OpenAI, how: str, at: in
     assert len(seen) == at if how == "cut_at" else len(seen) <= at
 
 
+@pytest.mark.parametrize("how", ["cut_frame", "reset_frame"])
+@pytest.mark.parametrize("frame", [0, 2, 4])
+def test_an_answer_can_end_before_any_frame(openai_upstream: OpenAI, how: str, frame: int) -> None:
+    gate = Gate()
+    openai_upstream.script(replies.text("a", wire=Wire(gates={frame: gate}, **{how: frame})))
+    seen = b""
+    with (
+        _client(openai_upstream) as client,
+        pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)),
+        client.stream("POST", "/chat/completions", json=STREAM) as answer,
+    ):
+        gate.open()
+        for piece in answer.iter_raw():
+            seen += piece
+    assert seen.count(b"data: ") == frame or how == "reset_frame"
+
+
 def test_an_answer_can_stall_until_the_client_leaves(openai_upstream: OpenAI) -> None:
     openai_upstream.script(replies.text("hello", wire=Wire(stall_at=10)))
     with (
