@@ -293,3 +293,17 @@ def test_a_connect_that_is_under_way_when_the_client_closes_is_dropped(run: Any)
             assert (await failure_of(call)).code == "gateway.shutting_down"
 
     run(main())
+
+
+def test_a_keep_alive_header_without_a_time_changes_nothing(run: Any) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.answer(b"HTTP/1.1 200 OK\r\nkeep-alive: max=5\r\ncontent-length: 2\r\n\r\nok")
+
+    async def main() -> None:
+        async with serving(script) as server, calling() as client:
+            for _ in range(2):
+                assert await fetch(client, server.origin()) == b"ok"
+            assert server.connections == 1
+
+    run(main())

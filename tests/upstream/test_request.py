@@ -63,9 +63,9 @@ def test_framing_headers_of_a_caller_are_a_fault_of_ours(name: bytes) -> None:
 
 
 def test_names_from_clients_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    known: set[bytes] = set()
+    known: dict[bytes, bytes] = {}
     monkeypatch.setattr(request, "_known", known)
     monkeypatch.setattr(request, "_KNOWN_LIMIT", 3)
     for number in range(10):
         write_head(b"POST", b"/", HOST, [(b"x-%d" % number, b"1")], 0)
-    assert known == {b"x-0", b"x-1", b"x-2"}
+    assert set(known) == {b"x-0", b"x-1", b"x-2"}

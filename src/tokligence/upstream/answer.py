@@ -25,6 +25,7 @@ class Answer:
 
     `deadline`: an end by the loop's clock, in seconds, that the consumer may set and move; past it the answer fails
     with `upstream.timeout` (phase "deadline"), at most one sweep late. `heard`: any byte has come.
+    `opening`: done when the head has come or the answer has failed; for the client, which awaits it once.
     `received`, `taken`: bytes of the body so far, from the upstream and by the consumer.
     """
 
@@ -38,6 +39,7 @@ class Answer:
         "error",
         "headers",
         "heard",
+        "opening",
         "provider",
         "received",
         "status",
@@ -57,7 +59,8 @@ class Answer:
         self._pieces: list[bytes] = []
         self._loop = loop
         self._source: Source | None = source
-        self._waiter: asyncio.Future[None] | None = None
+        self.opening = loop.create_future()
+        self._waiter: asyncio.Future[None] | None = self.opening
 
     # ------------------------------------------------------------------ for the consumer
 
@@ -73,18 +76,15 @@ class Answer:
             if self.error is not None:
                 raise self.error
             await self._wait()
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self.taken = self.received
-        if self._source is not None:
-            self._source.resume_reading()
-        return data
+        return self._take()
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, whole. A body of more than `limit` bytes is `upstream.bad_response`."""
         pieces = []
         size = 0
-        while data := await self.chunk():
+        while True:
+            # Most whole answers have come with their head: then there is nothing to wait for.
+            data = self._take() if self.ended else await self.chunk()
             size += len(data)
             if size > limit:
                 self.cancel()
@@ -93,8 +93,7 @@ class Answer:
                 )
             pieces.append(data)
             if self.ended and not self._pieces:
-                break
-        return b"".join(pieces)
+                return b"".join(pieces)
 
     def cancel(self) -> None:
         """The client has left: close the connection at once and forget what was not taken. Does nothing once the
@@ -106,13 +105,6 @@ class Answer:
             source.abort()
 
     # ------------------------------------------------------------------ for the connection and the client
-
-    async def opened(self) -> None:
-        """Waits for the head. Raises the answer's error if it failed before."""
-        if not self.status and self.error is None:
-            await self._wait()
-        if not self.status and self.error is not None:
-            raise self.error
 
     def add(self, piece: bytes) -> None:
         self._pieces.append(piece)
@@ -133,6 +125,14 @@ class Answer:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    def _take(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self.taken = self.received
+        if self._source is not None:
+            self._source.resume_reading()
+        return data
 
     async def _wait(self) -> None:
         waiter = self._waiter = self._loop.create_future()

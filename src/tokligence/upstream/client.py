@@ -113,21 +113,26 @@ class Client:
         head = write_head(method, lane.absolute + origin.prefix + target, lane.host_lines, headers, len(body))
         head_only = method == b"HEAD"
         connection = lane.pool.take()
-        if connection is not None:
+        kept = connection is not None
+        while True:
+            if connection is None:
+                connection = await self._open(lane, origin, provider)
             answer = connection.begin(provider, head, body, head_only=head_only)
             try:
-                await answer.opened()
-            except GatewayError as error:
-                # The upstream closed a kept connection just as we wrote. It has not sent one byte of an answer, so
-                # once more, on a fresh connection (RFC 9112 section 9.3.1).
-                if answer.heard or error.code != "upstream.cut":
-                    raise
-            else:
+                await answer.opening
+            except asyncio.CancelledError:
+                answer.cancel()
+                raise
+            if answer.status:
                 return answer
-        connection = await self._open(lane, origin, provider)
-        answer = connection.begin(provider, head, body, head_only=head_only)
-        await answer.opened()
-        return answer
+            error = answer.error
+            assert error is not None
+            # The upstream closed a kept connection just as we wrote. It has not sent one byte of an answer, so once
+            # more, on a fresh connection (RFC 9112 section 9.3.1).
+            if not kept or answer.heard or error.code != "upstream.cut":
+                raise error
+            kept = False
+            connection = None
 
     async def aclose(self) -> None:
         """Closes every connection; unfinished exchanges fail with `gateway.shutting_down`."""

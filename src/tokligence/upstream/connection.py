@@ -244,7 +244,9 @@ class Connection(asyncio.Protocol):
     def _settle(self) -> None:
         """The answer is complete."""
         self._busy = False
-        self._answer.finish()
+        answer = self._answer
+        del self._answer  # a resting connection keeps nothing of what it carried
+        answer.finish()
         if self._in_step and self._unsent is None and not self._writing_paused and self._hint_s > 0:
             self._home.rest(self)
         else:
@@ -271,11 +273,17 @@ class Connection(asyncio.Protocol):
             return
         if not 200 <= status <= 599:
             self._stop("its status is not valid")
-        self._check_size()
-        self._read_framing()
+        headers = self._headers
+        limits = self._limits
+        if len(headers) > limits.max_headers or (
+            # What has been fed is at least the head; only if it is more than the limit the exact sum matters.
+            self._barren > limits.max_head and sum(len(n) + len(v) + 4 for n, v in headers) > limits.max_head
+        ):
+            self._stop(_TOO_LARGE)
+        self._read_framing(headers)
         answer = self._answer
         answer.status = status
-        answer.headers = self._headers
+        answer.headers = headers
         self._headers = []  # for trailers, which nobody gets
         if status >= 400 and self._unsent is not None:
             # An error before the whole request has left: the rest is unwanted (RFC 9112 section 9.5).
@@ -285,20 +293,9 @@ class Connection(asyncio.Protocol):
             self._complete = True
             raise _Stop
 
-    def _check_size(self) -> None:
-        limits = self._limits
-        if len(self._headers) > limits.max_headers:
-            self._stop(_TOO_LARGE)
-        # What has been fed is at least the head; only if it is more than the limit the exact sum matters.
-        if (
-            self._barren > limits.max_head
-            and sum(len(n) + len(v) + 4 for n, v in self._headers) > limits.max_head
-        ):
-            self._stop(_TOO_LARGE)
-
-    def _read_framing(self) -> None:
+    def _read_framing(self, headers: list[tuple[bytes, bytes]]) -> None:
         coded = measured = False
-        for name, value in self._headers:
+        for name, value in headers:
             if name not in _FRAMING:
                 continue
             if name == b"content-length":
