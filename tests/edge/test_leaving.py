@@ -204,3 +204,22 @@ async def test_a_writer_that_waits_for_room_is_woken_when_the_client_leaves(edge
     peer.reset()
     await until(lambda: server.running == 0)
     assert edge.crashes == []
+
+
+async def test_a_handler_that_fails_after_its_client_has_left_is_still_reported(edge: Edge) -> None:
+    async def stream(_call: Call, sink: Sink) -> None:
+        gone = asyncio.Event()
+        sink.on_gone(gone.set)
+        sink.start(200, [], 9)
+        await gone.wait()
+        sink.write(b"ignored")
+        raise ValueError("afterwards")
+
+    server = await edge.serve(stream)
+    peer = await edge.connect(server)
+    await peer.send(request())
+    await peer.until(b"\r\n\r\n")
+    peer.reset()
+    await until(lambda: edge.crashes)
+    await until(lambda: server.running == 0)
+    assert isinstance(edge.crashes[0], ValueError)

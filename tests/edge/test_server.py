@@ -247,6 +247,19 @@ async def test_a_drain_lets_the_running_request_finish_and_closes_the_idle(edge:
     assert await drain == 0
 
 
+async def test_a_connection_that_was_accepted_too_late_is_closed(edge: Edge) -> None:
+    held = Held()
+    server = await edge.serve(held)
+    busy = await edge.connect(server)
+    await busy.send(request())
+    await held.running.wait()
+    server.lines.draining = True  # as when the drain began between the accept and the connection
+    late = await edge.connect(server)
+    assert await late.closed()
+    held.go.set()
+    assert (await busy.reply()).headers["connection"] == "close"
+
+
 async def test_a_request_that_is_still_arriving_is_served_before_the_drain_ends(edge: Edge) -> None:
     server = await edge.serve()
     peer = await edge.connect(server)

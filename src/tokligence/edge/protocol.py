@@ -151,6 +151,8 @@ class Connection(asyncio.Protocol):
         refusal = self._server.admit(self)
         if refusal is not None:
             self._refuse(refusal)
+        elif self.lines.draining:
+            self._close()
 
     def data_received(self, data: bytes) -> None:
         if self._answer is not None:
@@ -475,10 +477,11 @@ class Connection(asyncio.Protocol):
     def cut(self) -> None:
         """Ends with a reset: a client that reads up to the end of the connection must see that this is none, and
         the kernel must not keep trying to deliver what a stuck client does not read."""
+        if self.lost:
+            return
         self.closing = True
         raw: Any = self.transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         self.transport.abort()
 
     def drain(self) -> None:

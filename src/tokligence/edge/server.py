@@ -126,6 +126,7 @@ class Server:
             return None
         if excess > REFUSABLE:
             connection.cut()
+            return None
         return GatewayError("gateway.overloaded", retry_after="1")
 
     def forget(self, connection: Connection) -> None:
