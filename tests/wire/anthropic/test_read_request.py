@@ -292,6 +292,13 @@ def test_a_wrong_tool_is_named_by_its_place() -> None:
     assert refused({"tools": ["f"]}).details["path"] == "tools[0]"
 
 
+def test_a_lone_surrogate_in_a_tools_novel_field_is_no_json() -> None:
+    raw = b'{"model":"m","max_tokens":1,"messages":[],"tools":[{"name":"f","input_schema":{},"novel":"\\ud800"}]}'
+    with pytest.raises(GatewayError) as caught:
+        CODEC.read_request(raw)
+    assert caught.value.code == "request.invalid_json"
+
+
 @pytest.mark.parametrize(
     ("wire", "choice", "parallel"),
     [

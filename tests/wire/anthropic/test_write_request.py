@@ -425,7 +425,13 @@ def test_a_lifetime_that_is_unknown_or_out_of_order_is_the_default() -> None:
 # --- the rest -------------------------------------------------------------------------------------------
 
 
+def test_a_document_may_have_nothing_but_its_source() -> None:
+    source = {"type": "url", "url": "https://x/y.pdf"}
+    assert content(Document(UrlSource("https://x/y.pdf"))) == ([{"type": "document", "source": source}], [])
+
+
 def test_blank_stop_sequences_are_dropped() -> None:
+    assert write(request(stop=("END", "STOP")))[0]["stop_sequences"] == ["END", "STOP"]
     body, lost, _ = write(request(stop=("END", "\n")))
     assert body["stop_sequences"] == ["END"]
     assert losses(lost) == ["stop unsupported semantic"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, assert_never
 
 import msgspec
 from msgspec import Raw, Struct
@@ -103,6 +103,8 @@ def read_block(block: BlockWire, scope: Scope) -> Part:
             return _read_document(block, scope)
         case OpaqueWire():
             return Opaque(ProtocolId.ANTHROPIC, block.kind, block.raw.encode())
+        case _:
+            assert_never(block)
 
 
 def _read_tool_use(block: ToolUseWire, scope: Scope) -> ToolCall:
@@ -158,6 +160,8 @@ def _media(source: Base64SourceWire | UrlSourceWire | FileSourceWire) -> MediaSo
             return UrlSource(source.url)
         case FileSourceWire():
             return FileSource(source.file_id, ProtocolId.ANTHROPIC)
+        case _:
+            assert_never(source)
 
 
 def _cache(wire: CacheControlWire | None, scope: Scope) -> CacheControl | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
 from msgspec import Raw
@@ -180,6 +180,8 @@ class Blocks:
                     return Raw(part.raw)
                 self.lose(path, LossReason.UNKNOWN_PART, Severity.SEMANTIC)
                 return None
+            case _:
+                assert_never(part)
 
     def _placeholder(self, kind: str, path: str, reason: LossReason) -> Block:
         """So that the model knows that something was there."""
@@ -268,6 +270,8 @@ class Blocks:
                 return None
             case Base64Source() | UrlSource() | FileSource():
                 return self._media(part.source)
+            case _:
+                assert_never(part.source)
 
     def _media(self, source: MediaSource) -> dict[str, object] | None:
         match source:
@@ -280,6 +284,8 @@ class Blocks:
                 if source.origin is not ProtocolId.ANTHROPIC:
                     return None
                 return {"type": "file", "file_id": source.file_id}
+            case _:
+                assert_never(source)
 
 
 def _decoded(data: str) -> str | None:

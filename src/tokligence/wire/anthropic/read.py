@@ -196,9 +196,7 @@ def _read_tool(raw: Raw, index: int, losses: list[Loss]) -> Tool | OpaqueTool:
 def _below(path: str, error: GatewayError) -> GatewayError:
     """An error of an element, with the path from the root."""
     where = error.details.get("path")
-    details = dict(error.details)
-    if where is not None:
-        details["path"] = path if where == "(the body)" else f"{path}.{where}"
+    details = {**error.details, "path": path if where in (None, "(the body)") else f"{path}.{where}"}
     return GatewayError(error.code, **details)  # type: ignore[arg-type]
 
 

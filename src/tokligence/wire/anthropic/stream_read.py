@@ -257,14 +257,14 @@ class StreamReader:
 
     def _delta(self, index: int, delta: DeltaWire, data: bytes) -> Sequence[StreamEvent]:
         self._demand_open(index)
-        if type(delta) is self._fed_by:
-            if type(delta) is TextDeltaWire:
-                return (TextDelta(self._index, delta.text),)
-            if type(delta) is InputJsonDeltaWire:
-                self._fed = self._fed or delta.partial_json != ""
-                return (TextDelta(self._index, delta.partial_json),)
-            if type(delta) is ThinkingDeltaWire:
-                return (TextDelta(self._index, delta.thinking),)
+        fed_by = self._fed_by
+        if type(delta) is TextDeltaWire and fed_by is TextDeltaWire:
+            return (TextDelta(self._index, delta.text),)
+        if type(delta) is InputJsonDeltaWire and fed_by is InputJsonDeltaWire:
+            self._fed = self._fed or delta.partial_json != ""
+            return (TextDelta(self._index, delta.partial_json),)
+        if type(delta) is ThinkingDeltaWire and fed_by is ThinkingDeltaWire:
+            return (TextDelta(self._index, delta.thinking),)
         if type(delta) is SignatureDeltaWire and type(self._part) is Thinking:
             return (SignatureDelta(self._index, delta.signature),)
         if type(self._part) is Opaque:

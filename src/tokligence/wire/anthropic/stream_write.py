@@ -8,7 +8,7 @@ indexes without gaps.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
 from msgspec import Raw
@@ -66,6 +66,20 @@ _DELTA_OF: Final[dict[type, bytes]] = {
 }
 
 
+_Rare: TypeAlias = (
+    Opened
+    | BlockOpened
+    | SignatureDelta
+    | OpaqueDelta
+    | BlockClosed
+    | UsageSeen
+    | Finished
+    | Ping
+    | Closed
+    | Failed
+)
+
+
 class StreamWriter:
     """See `contract.StreamWriter`."""
 
@@ -95,15 +109,13 @@ class StreamWriter:
         self._bytes = 0  # of content, for an estimate when the upstream tells no usage
 
     def write(self, event: StreamEvent) -> bytes:
-        if type(event) is TextDelta:
+        if isinstance(event, TextDelta):
             if not self._prefix:
                 return b""
             text = _encode(event.text)
             self._bytes += len(text) - 2
             return self._prefix + text + b"}}\n\n"
-        if self._done:
-            return b""
-        return self._write_rare(event)
+        return b"" if self._done else self._write_rare(event)
 
     def fail(self, error: ErrorView) -> bytes:
         if self._done:
@@ -112,7 +124,7 @@ class StreamWriter:
         self._prefix = None
         return write_stream_error(error)
 
-    def _write_rare(self, event: StreamEvent) -> bytes:
+    def _write_rare(self, event: _Rare) -> bytes:
         match event:
             case BlockOpened():
                 return self._open(event.part)
@@ -126,8 +138,10 @@ class StreamWriter:
                 return self._start(event)
             case UsageSeen():
                 self._usage = event.usage
+                return b""
             case Finished():
                 self._finish = event
+                return b""
             case Ping():
                 return _PING
             case Closed():
@@ -135,9 +149,8 @@ class StreamWriter:
             case Failed():
                 status = event.status or 500
                 return self.fail(ErrorView(status, event.message, self._context.request_id, event.code))
-            case TextDelta():
-                raise AssertionError  # written above
-        return b""
+            case _:
+                assert_never(event)
 
     # --- message ----------------------------------------------------------------------------------------
 

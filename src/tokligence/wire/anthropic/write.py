@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from msgspec import Raw, Struct
@@ -109,6 +109,8 @@ def write_answer_part(part: Part, path: str, losses: list[Loss], context: ReplyC
         case Image() | Document() | Audio() | ToolResult():
             losses.append(Loss(path, LossReason.UNSUPPORTED))
             return None
+        case _:
+            assert_never(part)
     if part.extras is not None:
         losses += foreign_losses(part.extras, _ANTHROPIC, path)
         if part.extras.origin is _ANTHROPIC:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import takewhile
 from operator import attrgetter
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw
@@ -153,12 +154,8 @@ def _continues(messages: list[_Message]) -> bool:
         return True
     if messages[-1].role == "user" and not _has(messages[-1], "tool_result"):
         return True
-    loop: list[_Message] = []
-    for message in reversed(messages):
-        if message.role == "assistant":
-            loop.append(message)
-        elif not _has(message, "tool_result"):
-            break
+    back = takewhile(lambda each: each.role == "assistant" or _has(each, "tool_result"), reversed(messages))
+    loop = [message for message in back if message.role == "assistant"]
     return not loop or _thinks(loop[0]) or _thinks(loop[-1])
 
 
@@ -224,9 +221,8 @@ def _merge_extras(body: dict[str, object], own: dict[str, object], blocks: Block
     """Fields of the vendor's own go back; parts of `output_config` join what was decided for it."""
     rest = own.pop("output_config", None)
     if isinstance(rest, Raw):
-        config = body.setdefault("output_config", {})
-        if isinstance(config, dict):
-            config.update(msgspec.json.decode(rest, type=dict[str, Raw]))
+        config = cast("dict[str, object]", body.get("output_config", {}))
+        body["output_config"] = {**msgspec.json.decode(rest, type=dict[str, Raw]), **config}
     for name, value in own.items():
         if name in body:
             blocks.lose(name, LossReason.CONVERTED, _C)
