@@ -1,0 +1,1 @@
+"""Measurements, as ratios within one run; none of it is a test."""

@@ -1,0 +1,47 @@
+"""Start-up: `tgw --version`, and from `tgw start` to the first answer. Medians of fresh processes."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.processes import free_port, wait_for
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    version = [_timed([sys.executable, "-m", "tokligence", "--version"]) for _ in range(args.runs * 2)]
+    first = [_first_answer() for _ in range(args.runs)]
+    figures = {
+        "version_s": round(statistics.median(version), 3),
+        "first_answer_s": round(statistics.median(first), 3),
+    }
+    print(f"tgw --version: {figures['version_s']} s; start to first answer: {figures['first_answer_s']} s")
+    return figures
+
+
+def _timed(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def _first_answer() -> float:
+    import os
+
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        env = {**os.environ, "TOKLIGENCE_HOME": str(Path(folder) / "home")}
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "tokligence", "start", "--port", str(port)]
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+        wait_for(port, "/v1/models")
+        took = time.perf_counter() - began
+        process.terminate()
+        process.wait()
+        return took
