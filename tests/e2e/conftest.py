@@ -21,6 +21,7 @@ def settings(openai_server: OpenAI, anthropic_server: Anthropic) -> dict[str, st
         "TOKLIGENCE_OPENAI_API_KEY": openai_server.key,
         "TOKLIGENCE_ANTHROPIC_BASE_URL": anthropic_server.base_url,
         "TOKLIGENCE_ANTHROPIC_API_KEY": anthropic_server.key,
+        "TOKLIGENCE_DRAIN_TIMEOUT_S": "5",  # whatever a test left behind must not hold up the stop
     }
 
 

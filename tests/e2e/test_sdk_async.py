@@ -76,7 +76,7 @@ def _headers_of(gateway: Daemon, protocol: str, model: str, *, stream: bool, **m
             raw: Any = client.chat.completions.with_raw_response.create(
                 model=model,
                 messages=[user("?")],
-                stream=stream,  # type: ignore[call-overload]
+                stream=stream,
                 **more,
             )
             raw.http_response.read()

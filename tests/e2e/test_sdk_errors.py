@@ -24,7 +24,7 @@ def _ask_openai(client: openai.OpenAI, model: str, *, stream: bool = False) -> l
     answer: Any = client.chat.completions.create(
         model=model,
         messages=[user("hello")],
-        stream=stream,  # type: ignore[call-overload]
+        stream=stream,
     )
     return list(answer) if stream else [answer]
 

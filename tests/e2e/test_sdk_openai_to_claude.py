@@ -396,7 +396,7 @@ def test_a_limit_ends_with_length(
     answer: Any = openai_sdk.chat.completions.create(
         model=CLAUDE,
         messages=[user("hello")],
-        stream=stream,  # type: ignore[call-overload]
+        stream=stream,
         **{field: 2},
     )
     last = list(answer)[-1] if stream else answer
@@ -433,7 +433,7 @@ def test_every_stop_reason_has_its_finish_reason(
     answer: Any = openai_sdk.chat.completions.create(
         model=CLAUDE,
         messages=[user("hello")],
-        stream=stream,  # type: ignore[call-overload]
+        stream=stream,
     )
     last = [c for c in answer if c.choices][-1] if stream else answer
     assert last.choices[0].finish_reason == finish

@@ -116,7 +116,8 @@ def test_a_stream_that_ends_too_early_is_an_error_and_never_finished(
         # The framing is complete, but the vendor's terminal event never came.
         reply = replies.text("one ", "two", mangle=lambda frames: frames[:at], wire=Wire(gates={at: gate}))
     else:
-        reply = replies.text("one ", "two", wire=Wire(gates={at: gate}, **{how: at}))
+        end: Any = {how: at}
+        reply = replies.text("one ", "two", wire=Wire(gates={at: gate}, **end))
     upstream.script(reply)
     seen: list[Any] = []
     with pytest.raises(client.error):

@@ -85,12 +85,13 @@ def test_streamed_parallel_calls_accumulate(
 
 
 def test_a_forced_tool_is_called_with_arguments_that_fit(openai_sdk: openai.OpenAI) -> None:
-    for choice in ("required", {"type": "function", "function": {"name": "weather"}}):
+    choices: list[Any] = ["required", {"type": "function", "function": {"name": "weather"}}]
+    for choice in choices:
         answer = openai_sdk.chat.completions.create(
             model="gpt-4o",
             messages=HELLO,
             tools=[WEATHER],
-            tool_choice=choice,  # type: ignore[arg-type]
+            tool_choice=choice,
         )
         calls = answer.choices[0].message.tool_calls
         assert calls is not None and calls[0].type == "function"

@@ -86,7 +86,8 @@ def test_a_client_that_leaves_is_noticed_while_a_reply_is_held(openai_upstream: 
 @pytest.mark.parametrize("at", [0, 1, 50])
 @pytest.mark.parametrize("how", ["cut_at", "reset_at"])
 def test_an_answer_can_end_at_any_byte(openai_upstream: OpenAI, how: str, at: int, stream: bool) -> None:
-    openai_upstream.script(replies.text("hello", wire=Wire(**{how: at})))
+    end: Any = {how: at}
+    openai_upstream.script(replies.text("hello", wire=Wire(**end)))
     seen = b""
     with (
         _client(openai_upstream) as client,
@@ -103,7 +104,8 @@ def test_an_answer_can_end_at_any_byte(openai_upstream: OpenAI, how: str, at: in
 @pytest.mark.parametrize("frame", [0, 2, 4])
 def test_an_answer_can_end_before_any_frame(openai_upstream: OpenAI, how: str, frame: int) -> None:
     gate = Gate()
-    openai_upstream.script(replies.text("a", wire=Wire(gates={frame: gate}, **{how: frame})))
+    end: Any = {how: frame}
+    openai_upstream.script(replies.text("a", wire=Wire(gates={frame: gate}, **end)))
     seen = b""
     with (
         _client(openai_upstream) as client,
