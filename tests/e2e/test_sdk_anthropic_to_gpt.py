@@ -127,9 +127,9 @@ def test_parallel_calls_stream_each_in_its_own_block(
         model=GPT, max_tokens=99, messages=[user("?")], tools=[ANTHROPIC_TOOL]
     ) as stream:
         events = list(stream)
-        final = stream.get_final_message()
+        final: Any = stream.get_final_message()
     assert [b.type for b in final.content] == ["text", "tool_use", "tool_use"]
-    assert [b.to_dict()["input"] for b in final.content if b.type == "tool_use"] == [
+    assert [b.input for b in final.content if b.type == "tool_use"] == [
         {"city": "Rome"},
         {"city": "Reykjavík"},
     ]
