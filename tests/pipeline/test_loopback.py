@@ -189,7 +189,7 @@ def test_usage_is_an_estimate_of_everything_that_can_be_read():
         Tool("llll", "tools[1]"),
         OpaqueTool(ProtocolId.ANTHROPIC, "x", "t", b"{}"),
     )
-    assert reply(Request("loopback", turns, tools=tools)).usage.input == 11
+    assert reply(Request("loopback", turns, tools=tools)).usage.input == 12
 
 
 def test_what_the_echo_leaves_out_is_noted():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tokligence.catalog.models import Price
+from tokligence.catalog.models import Price, at_length
 from tokligence.conversation import Usage
 
 MAX_COST: Final = 2**63 - 1
@@ -14,8 +14,11 @@ MAX_COST: Final = 2**63 - 1
 def price(usage: Usage, price: Price) -> int:
     """The cost of `usage`, pico-USD, exact; at most `MAX_COST`, since a broken upstream may report any number.
 
-    Reasoning and audio tokens are parts of output and input, so they are paid with these and not again.
+    Reasoning and audio tokens are parts of output and input, so they are paid with these and not again. A long prompt
+    is billed at the price that holds for its length.
     """
+    prompt = usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
+    price = at_length(price, prompt)
     cost = (
         usage.input * price.input
         + usage.cache_read * price.cache_read

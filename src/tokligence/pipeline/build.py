@@ -11,11 +11,12 @@ from tokligence.catalog.data import ROWS
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import ModelCard
 from tokligence.catalog.overrides import PricesError, overrides
-from tokligence.catalog.providers import BY_ID, IDS, PROVIDERS, AuthStyle, ProviderRow, named
+from tokligence.catalog.providers import IDS, PROVIDERS, AuthStyle, ProviderRow, named
 from tokligence.config.schema import ProviderSection, Settings
 from tokligence.conversation import ProtocolId
 from tokligence.errors import GatewayError
 from tokligence.pipeline.hub import Provider, State
+from tokligence.pipeline.outbound import JSON
 from tokligence.routing.match import ModelNames, Providers, Route, RouteError, Router, parse_route
 from tokligence.upstream.origin import Origin, parse_origin
 
@@ -56,14 +57,16 @@ def allowed_hosts(state: State) -> Callable[[str], bool] | None:
 def _provider(row: ProviderRow, settings: Settings) -> Provider:
     url = getattr(settings, row.url_setting) if row.url_setting else row.base_url
     key = getattr(settings, row.key_setting) if row.key_setting else None
-    return _ready(row, url, key, settings)
+    return _ready(row, url, key, settings, own_endpoint=bool(row.url_setting) and row.base_url is None)
 
 
 def _named_provider(row: ProviderRow, section: ProviderSection, settings: Settings) -> Provider:
-    return _ready(row, section.base_url, section.api_key, settings)
+    return _ready(row, section.base_url, section.api_key, settings, own_endpoint=True)
 
 
-def _ready(row: ProviderRow, url: str | None, key: str | None, settings: Settings) -> Provider:
+def _ready(
+    row: ProviderRow, url: str | None, key: str | None, settings: Settings, *, own_endpoint: bool
+) -> Provider:
     return Provider(
         id=row.id,
         vendor=row.vendor,
@@ -72,13 +75,16 @@ def _ready(row: ProviderRow, url: str | None, key: str | None, settings: Setting
         protocol=row.protocol,
         origin=_origin(row, url) if url else None,
         credentials=_credentials(row.auth, key),
-        defaults=tuple(
-            (name.encode(), value.encode())
-            for name, setting in row.headers
-            if (value := getattr(settings, setting))
+        defaults=(
+            JSON,
+            *(
+                (name.encode(), value.encode())
+                for name, setting in row.headers
+                if (value := getattr(settings, setting))
+            ),
         ),
         targets={endpoint: path.encode() for endpoint, path in row.paths.items()},
-        lists=row.id not in BY_ID or (row.base_url is None and row.protocol is not None),
+        own_endpoint=own_endpoint,
     )
 
 

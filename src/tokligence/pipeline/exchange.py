@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
@@ -17,16 +18,24 @@ from tokligence.errors import Fault, GatewayError
 from tokligence.ledger.record import Outcome
 from tokligence.pipeline import relay
 from tokligence.pipeline.contract import Call, Headers, Sink
-from tokligence.pipeline.headers import first, for_upstream, loss_header
+from tokligence.pipeline.estimate import request_tokens, tokens_of
+from tokligence.pipeline.headers import for_upstream, loss_header, route_header, upstream_request_id
 from tokligence.pipeline.hub import Hub, Provider
 from tokligence.pipeline.loopback_call import call_loopback
 from tokligence.pipeline.meter import Trace, wall_us
+from tokligence.pipeline.outbound import (
+    JSON,
+    ask,
+    hop_of,
+    leave_with_client,
+    own_headers,
+    passing_headers,
+    target_of,
+)
 from tokligence.upstream.answer import Answer
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
 from tokligence.wire.registry import CODECS
 
-JSON: Final = (b"content-type", b"application/json")
-IDENTITY: Final = (b"accept-encoding", b"identity")
 REQUEST_ID_HEADER: Final = {ProtocolId.OPENAI_CHAT: b"x-request-id", ProtocolId.ANTHROPIC: b"request-id"}
 ENDPOINT: Final = {ProtocolId.OPENAI_CHAT: "chat", ProtocolId.ANTHROPIC: "messages"}
 
@@ -38,12 +47,21 @@ OUTCOME: Final = {
 }
 CLIENT_LEFT: Final = 499
 """The status booked when the client left before its answer began (nginx's convention)."""
+PLAIN_BODY: Final = 131072
+"""Bytes. The input of a larger request is estimated by its text: pictures make bodies large, not prompts long."""
 
 
 class ModelCall:
-    """One call of one client. `codec` speaks the client's protocol."""
+    """One call of one client. `codec` speaks the client's protocol. `stream_error`: writes an error into the client's
+    stream; `answer_losses`: lists that fill while an answer is read and written."""
 
     __slots__ = (
+        "_hop",
+        "_request",
+        "_waiting_since",
+        "answer",
+        "answer_losses",
+        "asked_at",
         "call",
         "codec",
         "hub",
@@ -53,8 +71,11 @@ class ModelCall:
         "stream_error",
         "target",
         "trace",
-        "waiting_since",
     )
+
+    provider: Provider
+    target: Target
+    asked_at: float  # by the loop's clock
 
     def __init__(self, hub: Hub, call: Call, sink: Sink, protocol: ProtocolId) -> None:
         self.hub = hub
@@ -62,10 +83,12 @@ class ModelCall:
         self.call = call
         self.sink = sink
         self.codec: Codec = CODECS[protocol]
-        self.provider: Provider
-        self.target: Target
         self.stream_error: Callable[[ErrorView], bytes] = self.codec.write_stream_error
-        self.waiting_since: float | None = None
+        self.answer: Answer | None = None  # the upstream's, while anything of it is expected
+        self.answer_losses: tuple[list[Loss], ...] = ()
+        self._hop = hub.hop
+        self._request: Request | None = None
+        self._waiting_since: float | None = None
         self.trace = Trace(
             request_id=hub.ids.new("req_"),
             route=call.path,
@@ -76,7 +99,8 @@ class ModelCall:
         )
 
     async def run(self) -> None:
-        """Answer the call. Raises nothing but `CancelledError` and what is a bug; both are booked."""
+        """Answer the call. Raises nothing but `CancelledError` and what is a bug; both are booked, and a bug has been
+        answered, with a note that names the request."""
         try:
             await self._answer()
         except GatewayError as error:
@@ -84,26 +108,27 @@ class ModelCall:
         except asyncio.CancelledError:
             self._interrupted()
             raise
+        except Exception as error:
+            error.add_note(self.trace.request_id)
+            self._fail(GatewayError("gateway.internal"))
+            raise
         finally:
-            if not self.trace.booked:
-                self.end(500, Outcome.INTERRUPTED, "gateway.internal")
             self.sink.on_gone(None)
+            if self.answer is not None:
+                self.answer.cancel()
 
     # --- the way in ---------------------------------------------------------------------------------
 
     async def _answer(self) -> None:
         trace = self.trace
-        if self.call.header(b"x-tokligence-hop") == self.hub.hop[1]:
-            raise GatewayError("gateway.loop")
+        self._hop = hop_of(self.hub, self.call)
         peek = self.codec.peek(self.call.body)
         trace.model_asked = peek.model
         trace.stream = peek.stream
         resolved = self.state.router.resolve(peek.model)
-        provider = self.state.providers[resolved.provider]
-        self.provider = provider
+        self.provider = provider = self.state.providers[resolved.provider]
         self.target = self.state.target(provider, resolved.model)
         trace.provider = provider.id
-        trace.model_served = resolved.model
         trace.card = self.target.card
         trace.upstream_protocol = provider.protocol
         if provider.protocol is self.codec.protocol:
@@ -114,19 +139,25 @@ class ModelCall:
             await self._translated(CODECS[provider.protocol])
 
     def _read(self) -> Request:
-        request = self.codec.read_request(self.call.body)
+        self._request = request = self.codec.read_request(self.call.body)
         self.trace.losses.extend(request.losses)
         return request
 
     async def _same_protocol(self, peek: Peek) -> None:
-        settings = self.state.settings
-        inject = peek.stream and not peek.include_usage and settings.stream_usage == "inject"
-        body = self.codec.splice(
-            self.call.body,
-            model=self.target.model if self.target.model != peek.model else None,
-            ask_usage=inject and self.provider.dialect.stream_usage,
+        provider, call = self.provider, self.call
+        inject = (
+            peek.stream
+            and not peek.include_usage
+            and provider.dialect.stream_usage
+            and self.state.settings.stream_usage == "inject"
         )
-        answer = await self.send(body, for_upstream(self.call.headers), self.call.query)
+        body = self.codec.splice(
+            call.body,
+            model=self.target.model if self.target.model != peek.model else None,
+            ask_usage=inject,
+        )
+        headers = passing_headers(provider, for_upstream(call.headers), self._hop)
+        answer = await self._send(body, headers, call.query)
         if peek.stream and relay.is_event_stream(answer):
             await relay.forward_stream(self, answer, strip_usage=inject)
         else:
@@ -137,7 +168,7 @@ class ModelCall:
         written = upstream.write_request(request, self.target)
         self.trace.losses.extend(written.losses)
         self.refuse_losses()
-        answer = await self.send(written.body, [JSON], "")
+        answer = await self._send(written.body, own_headers(self.provider, self._hop), "")
         if answer.status >= 400:
             await relay.translate_error(self, answer, upstream)
         elif request.stream:
@@ -155,66 +186,58 @@ class ModelCall:
                 raise GatewayError("translation.refused", losses=named)
 
     def context(self, request: Request) -> ReplyContext:
+        size = len(self.call.body)
         return ReplyContext(
             request_id=self.trace.request_id,
             now=self.trace.started_us // 1_000_000,
             new_id=self.hub.ids.new,
             include_usage=request.include_usage,
-            estimated_input=max(1, -(-len(self.call.body) // 4)),
+            estimated_input=tokens_of(size) if size <= PLAIN_BODY else request_tokens(request),
         )
 
     # --- the upstream -------------------------------------------------------------------------------
 
-    async def send(self, body: bytes, headers: Headers, query: str) -> Answer:
+    async def _send(self, body: bytes, headers: Headers, query: str) -> Answer:
         """Call the upstream; the wait until its head is not our overhead. When the client leaves, so do we."""
         provider = self.provider
-        assert provider.origin is not None
-        target = provider.targets[ENDPOINT[self.trace.upstream_protocol or self.trace.protocol]]
-        if query:
-            target = b"%s?%s" % (target, query.encode())
-        sent = [*headers, *provider.credentials, self.hub.hop, IDENTITY]
-        sent += [default for default in provider.defaults if first(headers, default[0]) is None]
-        self.trace.attempts += 1
+        assert provider.protocol is not None, "the loopback is not asked over HTTP"
+        target = target_of(provider, ENDPOINT[provider.protocol], query)
         self.begin()
-        self.leave_with_client()
+        leave_with_client(self.sink)
+        self.asked_at = self.hub.loop.time()
         self.wait()
-        answer = await self.hub.client.send(
-            provider.origin, b"POST", target, sent, body, provider=provider.id
-        )
+        self.answer = answer = await ask(self.hub, provider, b"POST", target, headers, body=body)
         self.arrived()
+        self.trace.upstream_request_id = upstream_request_id(answer.headers)
         return answer
 
     def begin(self) -> None:
         """The start record; nothing is sent before it stands in the journal."""
-        self.hub.meter.begin(self.trace)
-
-    def leave_with_client(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.sink.on_gone(task.cancel)  # type: ignore[arg-type]  # the result of cancel() is of no use
+        trace = self.trace
+        self.hub.meter.begin(trace)
+        trace.attempts += 1
+        trace.model_served = self.target.model
 
     def wait(self) -> None:
-        self.waiting_since = perf_counter()
+        self._waiting_since = perf_counter()
 
     def arrived(self) -> None:
-        if self.waiting_since is not None:
-            self.trace.waited += perf_counter() - self.waiting_since
-            self.waiting_since = None
+        if self._waiting_since is not None:
+            self.trace.waited += perf_counter() - self._waiting_since
+            self._waiting_since = None
 
     # --- the way out --------------------------------------------------------------------------------
 
     def head(self, *, translated: bool, cost: bool = False) -> Headers:
         """The headers of ours that every answer carries."""
         trace = self.trace
-        trace.overhead_us = max(0, round((perf_counter() - trace.received - trace.waited) * 1e6))
         request_id = trace.request_id.encode()
         headers: Headers = [
             (b"x-tokligence-request-id", request_id),
-            (b"x-tokligence-overhead-us", b"%d" % trace.overhead_us),
+            (b"x-tokligence-overhead-us", b"%d" % trace.measure()),
         ]
         if trace.provider is not None:
-            route = f"{trace.provider}/{self.target.model}"
-            headers.append((b"x-tokligence-route", route.encode("ascii", "replace")))
+            headers.append((b"x-tokligence-route", route_header(trace.provider, self.target.model)))
         if translated:
             headers.append((REQUEST_ID_HEADER[trace.protocol], request_id))
         if trace.losses:
@@ -232,24 +255,33 @@ class ModelCall:
 
     def end(self, status: int, outcome: Outcome = Outcome.OK, error_code: str | None = None) -> None:
         """Book the call, before its last byte is sent. What was delivered is metered, also of a broken answer."""
-        if self.trace.usage is None or outcome is not Outcome.OK:
-            self.trace.estimate(len(self.call.body))
-        self.hub.meter.end(self.trace, perf_counter(), status, outcome, error_code)
+        trace = self.trace
+        for losses in self.answer_losses:
+            trace.losses.extend(losses)
+        self.answer_losses = ()
+        trace.estimate(self._input_tokens)
+        self.hub.meter.end(trace, status, outcome, error_code)
+
+    def _input_tokens(self) -> int:
+        with suppress(GatewayError):  # an upstream may have taken what we cannot read
+            return request_tokens(self._request or self.codec.read_request(self.call.body))
+        return tokens_of(len(self.call.body))
 
     def content_seen(self) -> None:
         if self.trace.first_content is None:
             self.trace.first_content = perf_counter()
 
-    def lose(self, losses: list[Loss]) -> None:
-        """Losses of an answer."""
-        self.trace.losses.extend(losses)
-
     def _fail(self, error: GatewayError) -> None:
         self.arrived()
-        status = error.status
-        self.end(status, OUTCOME[error.fault], error.code)
-        if self.sink.started:
-            self.sink.end(self.stream_error(self.view(error)))
+        started = self.sink.started
+        try:
+            self.end(200 if started else error.status, OUTCOME[error.fault], error.code)
+        except GatewayError as unbooked:
+            error = unbooked  # what is in no ledger must not look like an answer
+        view = self.view(error)
+        if started:
+            # A writer that believes to have ended has nothing more to say, but the client has not had its end.
+            self.sink.end(self.stream_error(view) or self.codec.write_stream_error(view))
             return
         headers = self.head(translated=True)
         headers += [JSON, (b"x-tokligence-error-code", error.code.encode())]
@@ -257,11 +289,14 @@ class ModelCall:
             headers.append((b"retry-after", error.retry_after.encode()))
         if not error.retryable:
             headers.append((b"x-should-retry", b"false"))
-        self.sink.whole(status, headers, self.codec.write_error(self.view(error)))
+        self.sink.whole(error.status, headers, self.codec.write_error(view))
 
     def _interrupted(self) -> None:
+        self.arrived()
         gone = self.sink.gone
-        self.end(CLIENT_LEFT if gone else 503, Outcome.CANCELLED if gone else Outcome.INTERRUPTED)
+        status = 200 if self.sink.started else CLIENT_LEFT if gone else 503
+        with suppress(GatewayError):  # the journal's start record makes it an interrupted call
+            self.end(status, Outcome.CANCELLED if gone else Outcome.INTERRUPTED)
 
 
 def usd(picousd: int) -> bytes:

@@ -41,12 +41,22 @@ NOT_FOR_UPSTREAMS: Final = (
         b"origin",
         b"referer",
         b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-proto",
+        b"via",
         b"x-real-ip",
+        b"x-client-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
     }
 )
+
+NEVER_FOR_UPSTREAMS: Final = (
+    b"x-tokligence-",
+    b"x-forwarded-",
+    b"sec-fetch-",
+    b"sec-ch-",
+    b"access-control-",
+)
+"""Prefixes: what is meant for us, tells where the client is, or is a browser's."""
 
 NOT_FOR_CLIENTS: Final = HOP_BY_HOP | {
     b"content-length",  # set anew
@@ -55,6 +65,11 @@ NOT_FOR_CLIENTS: Final = HOP_BY_HOP | {
     b"alt-svc",  # speaks of the vendor's address, not of ours
     b"strict-transport-security",
     b"set-cookie",
+    b"set-cookie2",
+    b"nel",  # these too would make a browser act on our address for the vendor
+    b"report-to",
+    b"reporting-endpoints",
+    b"clear-site-data",
 }
 
 FROM_TRANSLATED: Final = frozenset(
@@ -63,11 +78,15 @@ FROM_TRANSLATED: Final = frozenset(
 """Answer headers that mean the same in every protocol; rate limits (by prefix) pass too."""
 
 RATE_LIMIT_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"anthropic-priority-")
-REQUEST_ID_HEADERS: Final = (b"x-request-id", b"request-id")
+REQUEST_ID_HEADERS: Final = (b"request-id", b"x-request-id")
 OURS: Final = b"x-tokligence-"
 CORS: Final = b"access-control-"
 LOSS_HEADER_LIMIT: Final = 2048
 """Bytes of the loss header; what does not fit is counted."""
+LOSS_TEXT_LIMIT: Final = 16384
+"""Bytes of losses in one row of the ledger."""
+NAME_LIMIT: Final = 200
+"""Characters of a model's name that are shown and booked; clients may send any."""
 
 
 def for_upstream(headers: Headers) -> Headers:
@@ -76,7 +95,7 @@ def for_upstream(headers: Headers) -> Headers:
     return [
         (name, value)
         for name, value in headers
-        if name not in NOT_FOR_UPSTREAMS and name not in named and not name.startswith(OURS)
+        if name not in NOT_FOR_UPSTREAMS and name not in named and not name.startswith(NEVER_FOR_UPSTREAMS)
     ]
 
 
@@ -97,12 +116,18 @@ def for_translated_client(headers: Headers) -> Headers:
         for name, value in headers
         if name in FROM_TRANSLATED or name.startswith(RATE_LIMIT_PREFIXES)
     ]
-    for name in REQUEST_ID_HEADERS:
-        value = first(headers, name)
-        if value is not None:
-            passed.append((b"x-tokligence-upstream-request-id", value))
-            break
+    theirs = upstream_request_id(headers)
+    if theirs is not None:
+        passed.append((b"x-tokligence-upstream-request-id", theirs.encode("latin-1")))
     return passed
+
+
+def upstream_request_id(headers: Headers) -> str | None:
+    """The upstream's own name of the call, for its support, at most `NAME_LIMIT` characters."""
+    for name, value in headers:
+        if name in REQUEST_ID_HEADERS:
+            return value.decode("latin-1")[:NAME_LIMIT]
+    return None
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -112,29 +137,41 @@ def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     return None
 
 
-def loss_text(losses: Iterable[Loss]) -> str:
-    """`path;reason`, comma-separated, as the ledger keeps it."""
-    return ",".join(f"{loss.path};{loss.reason.value}" for loss in losses)
-
-
 def loss_header(losses: Iterable[Loss]) -> bytes:
-    """The same, percent-encoded ASCII, at most `LOSS_HEADER_LIMIT` bytes, then `+N`."""
-    entries = [f"{quote(loss.path, safe='.[]_-')};{loss.reason.value}".encode() for loss in losses]
-    header = b",".join(entries)
-    if len(header) <= LOSS_HEADER_LIMIT:
-        return header
-    kept: list[bytes] = []
-    room = LOSS_HEADER_LIMIT - len(b",+%d" % len(entries))
+    """`path;reason`, comma-separated, percent-encoded ASCII, at most `LOSS_HEADER_LIMIT` bytes, then `+N`."""
+    return _loss_list(losses, LOSS_HEADER_LIMIT).encode()
+
+
+def loss_text(losses: Iterable[Loss]) -> str:
+    """The same as the ledger keeps it, where there is more room."""
+    return _loss_list(losses, LOSS_TEXT_LIMIT)
+
+
+def _loss_list(losses: Iterable[Loss], limit: int) -> str:
+    entries = [f"{quote(loss.path, safe='.[]_-')};{loss.reason.value}" for loss in losses]
+    whole = ",".join(entries)
+    if len(whole) <= limit:
+        return whole
+    kept: list[str] = []
+    room = limit - len(f",+{len(entries)}")
     for entry in entries:
         room -= len(entry) + 1
         if room < 0:
             break
         kept.append(entry)
-    return b",".join([*kept, b"+%d" % (len(entries) - len(kept))])
+    return ",".join([*kept, f"+{len(entries) - len(kept)}"])
+
+
+def route_header(provider: str, model: str) -> bytes:
+    """`provider/model`, percent-encoded where the name of a model is no plain text; a very long one is cut."""
+    if model.isascii() and model.isprintable():
+        return f"{provider}/{model[:NAME_LIMIT]}".encode()
+    return f"{provider}/{quote(model[:NAME_LIMIT], safe=':/@+ ', errors='replace')}".encode()
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    value = first(headers, b"connection")
-    if value is None or value.lower() in (b"keep-alive", b"close"):
-        return frozenset()
-    return frozenset(token.strip().lower() for token in value.split(b","))
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            named |= {token.strip().lower() for token in value.split(b",")}
+    return named

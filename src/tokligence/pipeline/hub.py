@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,19 +14,23 @@ from tokligence.config.schema import Settings
 from tokligence.conversation import ProtocolId
 from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
+from tokligence.pipeline.opening import Openings
 from tokligence.routing.match import Router
 from tokligence.upstream.client import Client
 from tokligence.upstream.origin import Origin
 from tokligence.wire.contract import Target
 
-LOOPBACK = "loopback"
+HOP: Final = b"x-tokligence-hop"
+"""Names the gateways that a request has passed, so that a loop is noticed."""
 
 
 class Provider(Struct, frozen=True):
     """One upstream, ready to be called. `protocol` and `origin` are None for the built-in loopback only.
 
     `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
-    `targets`: endpoint -> request target."""
+    `targets`: endpoint -> request target. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), not a
+    vendor's: the catalogue does not know its models, so it is asked for its list, and it may lack what the vendor of
+    its protocol has."""
 
     id: str
     vendor: str
@@ -36,7 +41,7 @@ class Provider(Struct, frozen=True):
     credentials: tuple[tuple[bytes, bytes], ...] = ()
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     targets: Mapping[str, bytes] = {}
-    lists: bool = False  # asked for its own list of models
+    own_endpoint: bool = False
 
 
 class State(Struct, frozen=True):
@@ -68,5 +73,6 @@ class Hub:
         self.client = client
         self.meter = meter
         self.ids = ids
-        self.hop = (b"x-tokligence-hop", ids.stem.encode())
+        self.hop = (HOP, ids.stem.encode())
         self.loop = asyncio.get_running_loop()
+        self.openings = Openings(self.loop)

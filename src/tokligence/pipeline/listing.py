@@ -13,23 +13,37 @@ from msgspec import Struct
 
 from tokligence.errors import GatewayError
 from tokligence.pipeline.hub import Hub, Provider, State
+from tokligence.pipeline.outbound import ask, own_headers, target_of
 from tokligence.wire.contract import ListedModel
 
 FRESH_S: Final = 60.0
 """Seconds for which an endpoint's own list is believed."""
+RETRY_S: Final = 5.0
+"""Seconds for which an endpoint without a list is left alone: it may just be starting."""
 PATIENCE_S: Final = 2.0
 """Seconds given to an endpoint for its list; one that is slower is left out this time."""
 LIST_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of such a list."""
+MAX_DATE: Final = 253402300800
+"""Unix seconds of the year 10000, which no calendar of ours can write."""
 
 
 class _TheirModel(Struct):
+    """`created`: Unix seconds in OpenAI's list; Anthropic's has text, under another name."""
+
     id: str
     created: int | float | None = None
 
 
 class _TheirList(Struct):
     data: list[_TheirModel] = []
+
+
+class _Heard(Struct, frozen=True):
+    """What an endpoint said, and until when (the loop's clock) it is not asked again."""
+
+    until: float
+    models: tuple[_TheirModel, ...]
 
 
 _THEIR_LIST: Final = msgspec.json.Decoder(_TheirList)
@@ -40,46 +54,61 @@ class Listing:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._heard: dict[str, tuple[float, list[ListedModel]]] = {}
+        self._heard: dict[tuple[str, str], _Heard] = {}
+        # A second question waits for the answer to the first: many clients may ask at once, and an endpoint that is
+        # this gateway itself must not be asked for ever.
+        self._asking: dict[tuple[str, str], asyncio.Task[_Heard]] = {}
 
     async def models(self) -> list[ListedModel]:
         """Every model once, in a stable order: exact routes, then provider by provider."""
         state = self._hub.state
-        asked = [p for p in state.providers.values() if p.lists]
+        asked = [p for p in state.providers.values() if p.own_endpoint]
         lists = await asyncio.gather(*(self._ask(p) for p in asked))
         found = {model.id: model for model in configured_models(state)}
-        for model in (m for models in lists for m in models):
-            found.setdefault(model.id, model)
+        for provider, models in zip(asked, lists, strict=True):
+            for model in models:
+                name = _askable(state, provider, model.id)
+                found.setdefault(name, ListedModel(name, _seconds(model.created), provider.id))
         return list(found.values())
 
-    async def _ask(self, provider: Provider) -> list[ListedModel]:
-        now = self._hub.loop.time()
-        heard = self._heard.get(provider.id)
-        if heard is not None and now - heard[0] < FRESH_S:
-            return heard[1]
-        models = await self._fetch(provider)
-        self._heard[provider.id] = (now, models)
-        return models
-
-    async def _fetch(self, provider: Provider) -> list[ListedModel]:
+    async def _ask(self, provider: Provider) -> tuple[_TheirModel, ...]:
         assert provider.origin is not None
-        headers = [
-            *provider.credentials,
-            *provider.defaults,
-            self._hub.hop,
-            (b"accept-encoding", b"identity"),
-        ]
-        client, target = self._hub.client, provider.targets["models"]
+        key = (provider.id, provider.origin.key)
+        heard = self._heard.get(key)
+        if heard is None or heard.until <= self._hub.loop.time():
+            task = self._asking.get(key)
+            if task is None:
+                task = self._asking[key] = self._hub.loop.create_task(self._fetch(provider))
+                task.add_done_callback(lambda _: self._asking.pop(key))
+            heard = self._heard[key] = await asyncio.shield(task)
+        return heard.models
+
+    async def _fetch(self, provider: Provider) -> _Heard:
+        hub = self._hub
+        headers = own_headers(provider, hub.hop)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                answer = await client.send(
-                    provider.origin, b"GET", target, headers, b"", provider=provider.id
-                )
+                answer = await ask(hub, provider, b"GET", target_of(provider, "models"), headers)
                 body = await answer.read(LIST_LIMIT)
-            theirs = _THEIR_LIST.decode(body) if answer.status == 200 else _TheirList()
-        except (GatewayError, TimeoutError, msgspec.DecodeError):
-            return []  # the endpoint is down or lists nothing; its models can be asked for all the same
-        return [ListedModel(m.id, int(m.created or 0), provider.id) for m in theirs.data]
+            if answer.status == 200:
+                return _Heard(hub.loop.time() + FRESH_S, tuple(_THEIR_LIST.decode(body).data))
+        except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError):
+            pass  # the endpoint is down or lists nothing; its models can be asked for all the same
+        return _Heard(hub.loop.time() + RETRY_S, ())
+
+
+def _askable(state: State, provider: Provider, model: str) -> str:
+    """The name by which a client gets this model: its own, where routes lead it to its endpoint."""
+    try:
+        if state.router.resolve(model).provider == provider.id:
+            return model
+    except GatewayError:
+        pass  # no route leads anywhere
+    return f"{provider.id}/{model}"
+
+
+def _seconds(created: float | None) -> int:
+    return int(created) if created is not None and 0 <= created < MAX_DATE else 0
 
 
 def configured_models(state: State) -> list[ListedModel]:

@@ -21,8 +21,6 @@ from tokligence.conversation import (
     BlockClosed,
     BlockOpened,
     Closed,
-    ContentSource,
-    Document,
     Finished,
     FinishReason,
     Loss,
@@ -35,8 +33,6 @@ from tokligence.conversation import (
     StreamEvent,
     Text,
     TextDelta,
-    TextSource,
-    Thinking,
     Tool,
     ToolCall,
     ToolMode,
@@ -46,10 +42,9 @@ from tokligence.conversation import (
     UsageSeen,
 )
 from tokligence.errors import GatewayError
+from tokligence.pipeline.estimate import BYTES_PER_TOKEN, part_bytes, request_tokens, tokens_of
 
 NOTHING: Final = "There is no text to echo."
-BYTES_PER_TOKEN: Final = 4
-"""The estimate used throughout: UTF-8 bytes / 4, rounded up, at least 1."""
 MAX_PAUSE_MS: Final = 600_000
 FRAGMENT: Final = 8
 """Characters of tool arguments in one stream event."""
@@ -80,7 +75,7 @@ def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response
         parts=(part,),
         finish=finish,
         stop_sequence=sequence,
-        usage=Usage(input=_input_tokens(request), output=_tokens(_size(part)), exact=False),
+        usage=Usage(input=request_tokens(request), output=tokens_of(part_bytes(part)), exact=False),
         created=now,
         losses=_ignored(request),
     )
@@ -163,31 +158,6 @@ def _cut(text: str, max_tokens: int | None) -> tuple[str, bool]:
 
 
 # --- what it counts and leaves out ----------------------------------------------------------------------
-
-
-def _input_tokens(request: Request) -> int:
-    size = sum(_size(part) for turn in request.turns for part in turn.parts)
-    size += sum(
-        len(tool.name) + len(tool.parameters or b"") for tool in request.tools if isinstance(tool, Tool)
-    )
-    return _tokens(size)
-
-
-def _tokens(size: int) -> int:
-    return max(1, -(-size // BYTES_PER_TOKEN))
-
-
-def _size(part: Part) -> int:
-    """UTF-8 bytes of what can be read in the part; pictures and sounds count nothing."""
-    match part:
-        case Text(text=text) | Thinking(text=text) | Document(source=TextSource(text=text)):
-            return len(text.encode())
-        case ToolCall(name=name, arguments=arguments):
-            return len(name.encode()) + len(arguments.encode())
-        case ToolResult(parts=parts) | Document(source=ContentSource(parts=parts)):
-            return sum(_size(inner) for inner in parts)
-        case _:
-            return 0
 
 
 def _ignored(request: Request) -> tuple[Loss, ...]:

@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from tokligence.conversation import Request
 from tokligence.pipeline.loopback import answer, events, pause_s
-from tokligence.pipeline.relay import JSON, Translated
+from tokligence.pipeline.outbound import JSON, leave_with_client
+from tokligence.pipeline.relay import Translated
 
 if TYPE_CHECKING:
     from tokligence.pipeline.exchange import ModelCall
+
+BATCH: Final = 256
+"""Events written at once; between batches the client may catch up and other calls have their turn."""
 
 
 async def call_loopback(call: ModelCall, request: Request) -> None:
     """Answer from the request itself. Raises `upstream.error` if its text asks for one."""
     call.refuse_losses()
-    call.trace.attempts += 1
     call.begin()
+    leave_with_client(call.sink)
     pause = pause_s(request)
     if pause:
-        call.leave_with_client()
         call.wait()
         await asyncio.sleep(pause)
         call.arrived()
-    response = answer(request, call.hub.ids.new, call.trace.started_us // 1_000_000)
-    call.lose([*response.losses])
+    trace = call.trace
+    response = answer(request, call.hub.ids.new, trace.started_us // 1_000_000)
+    trace.losses.extend(response.losses)
     context = call.context(request)
     if request.stream:
         stream = Translated(call, context, [])
+        pieces = events(response)
         try:
-            stream.write(events(response))
+            while not stream.closed:
+                stream.write(islice(pieces, BATCH))
+                if not stream.closed:
+                    await call.sink.drained()
+                    await asyncio.sleep(0)
         finally:
             stream.opening.abandon()
         return
     reply = call.codec.write_response(response, context)
-    call.lose([*reply.losses])
-    call.trace.usage = response.usage
+    trace.losses.extend(reply.losses)
+    trace.usage = response.usage
     call.content_seen()
     call.end(200)
     call.sink.whole(200, [*call.head(translated=True, cost=True), JSON], reply.body)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Protocol
 
 from msgspec import Struct, structs
 
 from tokligence.catalog.models import ModelCard
 from tokligence.conversation import Loss, ProtocolId, Usage
+from tokligence.errors import GatewayError
 from tokligence.ledger.pricing import price
 from tokligence.ledger.record import CallEnded, CallStarted, Outcome, UsageSource
 from tokligence.pipeline.contract import Principal
-from tokligence.pipeline.headers import loss_text
+from tokligence.pipeline.estimate import tokens_of
+from tokligence.pipeline.headers import NAME_LIMIT, loss_text
 
 
 class Book(Protocol):
@@ -31,9 +34,10 @@ class Observer(Protocol):
 
 
 class Trace(Struct):
-    """The state of one call. Times are those of `time.perf_counter`, seconds.
+    """The state of one call. Times are those of `time.perf_counter`, seconds; `started_us`: Unix microseconds.
 
-    `waited`: seconds spent waiting for the upstream before the answer began."""
+    `waited`: seconds spent waiting for the upstream before the answer began. `output_bytes`: UTF-8 bytes of content
+    that went on to the client. `ended`: booked, or tried to."""
 
     request_id: str
     route: str
@@ -47,14 +51,21 @@ class Trace(Struct):
     upstream_protocol: ProtocolId | None = None
     model_served: str | None = None
     card: ModelCard | None = None
+    upstream_request_id: str | None = None
     attempts: int = 0
     waited: float = 0.0
     first_content: float | None = None
     overhead_us: int | None = None
     usage: Usage | None = None
     losses: list[Loss] = []
-    delivered: int = 0  # tokens of output that the client got, estimated while they pass
-    booked: bool = False
+    output_bytes: int = 0
+    ended: bool = False
+
+    def measure(self) -> int:
+        """The overhead, microseconds: taken once, when the answer begins."""
+        if self.overhead_us is None:
+            self.overhead_us = max(0, round((perf_counter() - self.received - self.waited) * 1e6))
+        return self.overhead_us
 
     def cost(self) -> int | None:
         """pico-USD; None if the price or the usage is not known."""
@@ -62,13 +73,19 @@ class Trace(Struct):
             return None
         return price(self.usage, self.card.price)
 
-    def estimate(self, body_bytes: int) -> None:
-        """Fill in what the upstream did not tell: a broken or silent answer is booked by what was delivered."""
-        if self.attempts == 0 or (self.usage is None and self.delivered == 0):
+    def estimate(self, input_tokens: Callable[[], int]) -> None:
+        """Fill in what the upstream has not told: a broken or silent answer is booked by what was delivered. An exact
+        count stays. `input_tokens`: asked only if not even the input is known."""
+        usage = self.usage
+        if usage is None:
+            if not self.output_bytes:
+                return
+            usage = Usage(input=input_tokens(), exact=False)
+        elif usage.exact or not self.output_bytes:
             return
-        told = self.usage or Usage(input=max(1, -(-body_bytes // 4)))
-        if self.usage is None or told.output < self.delivered:
-            self.usage = structs.replace(told, output=max(told.output, self.delivered), exact=False)
+        self.usage = structs.replace(
+            usage, output=max(usage.output, tokens_of(self.output_bytes)), exact=False
+        )
 
 
 class Meter:
@@ -79,7 +96,7 @@ class Meter:
         self._observer = observer
 
     def begin(self, trace: Trace) -> None:
-        """The start record, before the upstream is called."""
+        """The start record, before the upstream is called. Raises `gateway.ledger_unavailable`."""
         self._book.started(
             CallStarted(
                 trace.request_id,
@@ -87,59 +104,76 @@ class Meter:
                 trace.route,
                 trace.protocol.value,
                 trace.stream,
-                trace.model_asked,
+                trace.model_asked[:NAME_LIMIT],
                 trace.principal.key_name,
                 trace.principal.user,
                 trace.principal.team,
             )
         )
 
-    def end(
-        self, trace: Trace, now: float, status: int, outcome: Outcome, error_code: str | None = None
-    ) -> None:
-        """The end record, once: a second call is ignored, since what the client was given first counts."""
-        if trace.booked:
+    def end(self, trace: Trace, status: int, outcome: Outcome, error_code: str | None = None) -> None:
+        """The end record, once: a second call is ignored, since what the client was given first counts. `status`: as
+        the client sees it. Raises `gateway.ledger_unavailable`; a call that had begun is then booked as interrupted
+        when the journal is read, and must not look complete to its client."""
+        if trace.ended:
             return
-        trace.booked = True
-        usage = trace.usage or Usage()
-        cost = trace.cost()
-        record = CallEnded(
-            trace.request_id,
-            trace.started_us,
-            trace.route,
-            trace.protocol.value,
-            trace.stream,
-            trace.model_asked,
-            trace.principal.key_name,
-            trace.principal.user,
-            trace.principal.team,
-            trace.upstream_protocol.value if trace.upstream_protocol else None,
-            trace.model_served,
-            trace.provider,
-            None,
-            status,
-            outcome,
-            error_code,
-            trace.attempts,
-            usage.input,
-            usage.cache_read,
-            usage.cache_write_5m,
-            usage.cache_write_1h,
-            usage.output,
-            usage.reasoning,
-            _source(trace.usage),
-            cost,
-            trace.card.price.date if cost is not None and trace.card and trace.card.price else None,
-            round((now - trace.received) * 1e6),
-            None if trace.first_content is None else round((trace.first_content - trace.received) * 1e6),
-            loss_text(trace.losses) if trace.losses else None,
-        )
-        self._book.ended(record)
-        self._observer.call_ended(record, trace.losses, trace.overhead_us)
+        trace.ended = True
+        record = _record(trace, perf_counter(), status, outcome, error_code)
+        try:
+            self._book.ended(record)
+        except GatewayError as error:
+            record = structs.replace(record, outcome=Outcome.INTERRUPTED, error_code=error.code)
+            raise
+        finally:
+            self._observer.call_ended(record, trace.losses, trace.measure())
+
+
+def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code: str | None) -> CallEnded:
+    usage = trace.usage or _NOTHING
+    cost = trace.cost()
+    served = trace.model_served
+    return CallEnded(
+        trace.request_id,
+        trace.started_us,
+        trace.route,
+        trace.protocol.value,
+        trace.stream,
+        trace.model_asked[:NAME_LIMIT],
+        trace.principal.key_name,
+        trace.principal.user,
+        trace.principal.team,
+        trace.upstream_protocol.value if trace.upstream_protocol else None,
+        None if served is None else served[:NAME_LIMIT],
+        trace.provider,
+        None,
+        status,
+        outcome,
+        error_code,
+        trace.attempts,
+        usage.input,
+        usage.cache_read,
+        usage.cache_write_5m,
+        usage.cache_write_1h,
+        usage.output,
+        usage.reasoning,
+        _source(trace.usage),
+        cost,
+        trace.card.price.date if cost is not None and trace.card and trace.card.price else None,
+        round((now - trace.received) * 1e6),
+        None if trace.first_content is None else round((trace.first_content - trace.received) * 1e6),
+        loss_text(trace.losses) if trace.losses else None,
+        usage.input_audio,
+        usage.output_audio,
+        usage.web_searches,
+        trace.upstream_request_id,
+    )
+
+
+_NOTHING = Usage()
 
 
 def wall_us() -> int:
-    """Unix microseconds, for the start of a row; durations use the loop's clock."""
+    """Unix microseconds, for the start of a row; durations use `perf_counter`."""
     return time.time_ns() // 1000
 
 

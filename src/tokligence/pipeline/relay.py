@@ -1,13 +1,12 @@
 """An upstream's answer on its way to the client: whole or streamed, same protocol or translated.
 
-A stream's opening (status, `message_start`, role chunk, pings) is held until its first content or for
-`commit_after_ms`, so that an upstream that fails before it said anything still becomes an honest HTTP error.
-Each row is booked when the terminal event has come and before it goes on to the client.
+A stream's opening is held until its first content (see `opening`), so that an upstream that fails before it said
+anything still becomes an honest HTTP error. Each row is booked when the terminal event has come and before it goes
+on to the client.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -27,10 +26,13 @@ from tokligence.conversation import (
 from tokligence.errors import GatewayError
 from tokligence.ledger.record import Outcome
 from tokligence.pipeline.contract import Headers
+from tokligence.pipeline.estimate import BYTES_PER_TOKEN, content_bytes, part_bytes, utf8
 from tokligence.pipeline.events import events_of
 from tokligence.pipeline.headers import first, for_client, for_translated_client
+from tokligence.pipeline.opening import Opening
+from tokligence.pipeline.outbound import JSON
 from tokligence.upstream.answer import Answer
-from tokligence.wire.contract import Codec, ErrorView, ReplyContext, ReplyMemory
+from tokligence.wire.contract import Codec, ErrorView, ReplyContext, ReplyMemory, UpstreamError
 from tokligence.wire.sse import Splitter, parse
 
 if TYPE_CHECKING:
@@ -40,14 +42,16 @@ ANSWER_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a whole answer that are held in memory."""
 LINGER_S: Final = 1.0
 """Seconds given to an upstream to end its body after the terminal event, so that its connection can be used again."""
-JSON: Final = (b"content-type", b"application/json")
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
 ]
+ERROR_CODE: Final = "upstream.error"
 
 UPSTREAM_FAULTS: Final = frozenset({401, 403, 408, 429})
 """Statuses below 500 that are not the client's fault: our key, our limits."""
+UNKNOWN_FAILURE: Final = 502
+"""The status of a failure within a stream whose kind says nothing."""
 
 STATUS_FOR: Final[dict[ProtocolId, dict[int, int]]] = {
     ProtocolId.OPENAI_CHAT: {529: 503},  # Anthropic's "overloaded"; OpenAI's clients know 503
@@ -66,44 +70,38 @@ def outcome_of(status: int) -> Outcome:
     return Outcome.UPSTREAM_ERROR if status >= 500 or status in UPSTREAM_FAULTS else Outcome.CLIENT_ERROR
 
 
-class Opening:
-    """The first bytes of a client's stream, held until there is content."""
+async def read_whole(call: ModelCall, answer: Answer) -> bytes:
+    call.wait()
+    body = await answer.read(ANSWER_LIMIT)
+    call.arrived()
+    return body
 
-    __slots__ = ("_call", "_held", "_passed", "_timer", "_translated")
 
-    def __init__(self, call: ModelCall, passed: Headers, *, translated: bool) -> None:
-        self._call = call
-        self._passed = passed
-        self._translated = translated
-        self._held: list[bytes] = []
-        delay = call.state.settings.commit_after_ms / 1000
-        self._timer: asyncio.TimerHandle | None = call.hub.loop.call_later(delay, self.commit)
+async def next_chunk(call: ModelCall, answer: Answer, opening: Opening) -> bytes:
+    """The stream's next bytes. Until its answer has begun, waiting for them is not our overhead."""
+    if opening.sent:
+        return await answer.chunk()
+    call.wait()
+    chunk = await answer.chunk()
+    call.arrived()
+    return chunk
 
-    def write(self, data: bytes, *, content: bool) -> None:
-        if self._timer is None:
-            self._call.sink.write(data)
-            return
-        self._held.append(data)
-        if content:
-            self.commit()
 
-    def commit(self) -> None:
-        """Send the head and what is held. From here on an error is an event of the stream."""
-        if self._timer is None:
-            return
-        self._timer.cancel()
-        self._timer = None
-        call = self._call
-        call.arrived()
-        call.sink.start(200, call.head(translated=self._translated) + self._passed)
-        call.sink.write(b"".join(self._held))
-        self._held.clear()
+def expect_content(call: ModelCall, answer: Answer) -> None:
+    """Keep-alives do not count: content must come in time, or the stream fails."""
+    answer.deadline = call.asked_at + call.state.settings.first_content_timeout_s
 
-    def abandon(self) -> None:
-        """The stream failed or was left: nothing more is committed by the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+
+def content_came(call: ModelCall, answer: Answer) -> None:
+    answer.deadline = None
+    call.content_seen()
+
+
+def let_go(call: ModelCall, answer: Answer) -> None:
+    """The client has all. The upstream may end its body on its own, so that the connection can be used again; if it
+    does not do so in time, the client of upstreams closes it."""
+    answer.deadline = call.hub.loop.time() + LINGER_S
+    call.answer = None
 
 
 # --- same protocol --------------------------------------------------------------------------------------
@@ -111,24 +109,20 @@ class Opening:
 
 async def forward_whole(call: ModelCall, answer: Answer) -> None:
     """Status and body unchanged."""
-    call.wait()
-    body = await answer.read(ANSWER_LIMIT)
-    call.arrived()
-    refuse_redirect(call, answer)
+    body = await read_whole(call, answer)
+    trace = call.trace
     if answer.status < 400:
         usage, model = call.codec.read_usage(body)
         if usage is None and model is None:
             raise GatewayError(
-                "upstream.bad_response", provider=call.provider.id, reason="it is not an answer"
+                "upstream.bad_response", provider=call.provider.id, reason="its body is not an answer"
             )
-        call.trace.usage = usage
-        call.trace.model_served = model or call.trace.model_served
-        if usage is None:
-            call.trace.delivered = -(-len(body) // 4)
+        trace.usage = usage
+        trace.model_served = model or trace.model_served
+        trace.output_bytes = len(body)
         call.content_seen()
     outcome = outcome_of(answer.status)
-    code = None if outcome is Outcome.OK else "upstream.error"
-    call.end(answer.status, outcome, code)
+    call.end(answer.status, outcome, None if outcome is Outcome.OK else ERROR_CODE)
     headers = call.head(translated=False, cost=True) + for_client(answer.headers)
     call.sink.whole(answer.status, headers, body)
 
@@ -139,41 +133,48 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
     splitter = Splitter()
     opening = Opening(call, for_client(answer.headers), translated=False)
     expect_content(call, answer)
-    trace, sink = call.trace, call.sink
-    call.wait()
+    trace = call.trace
     try:
-        ended = False
-        while not ended:
-            chunk = await answer.chunk()
-            events = splitter.feed(chunk) if chunk else [rest] if (rest := splitter.rest()) else []
-            data = b"".join([tap.feed(raw) for raw in events])
-            ended = tap.ended
+        while True:
+            chunk = await next_chunk(call, answer, opening)
+            out = []
+            for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
+                out.append(tap.feed(raw))
+                if tap.content_seen:
+                    trace.output_bytes += BYTES_PER_TOKEN  # a vendor's delta holds about one token
+                if tap.failed and not (opening.sent or tap.content_seen):
+                    forward_failure(call, answer, raw)
+                    return
             trace.usage = tap.usage
             trace.model_served = tap.model or trace.model_served
-            if tap.content_seen:
-                answer.deadline = None
-                call.content_seen()
-                trace.delivered += len(events)  # a vendor's delta holds about one token
-            if ended:
-                call.end(200)
-            elif not chunk:
-                _cut(call, opening, data, failed=tap.failed)
+            if tap.content_seen and trace.first_content is None:
+                content_came(call, answer)
+            if tap.ended or tap.failed:
+                if tap.ended:
+                    call.end(200)
+                else:
+                    call.end(200, Outcome.UPSTREAM_ERROR, ERROR_CODE)
+                opening.end(b"".join(out))
+                let_go(call, answer)
                 return
-            opening.write(data, content=tap.content_seen or ended or tap.failed)
-            await sink.drained()
-        sink.end()
-        await _linger(call, answer)
+            if not chunk:  # what is left is part of an event, and would spoil the error event
+                raise GatewayError("upstream.cut", provider=call.provider.id)
+            opening.write(b"".join(out), content=tap.content_seen)
+            await call.sink.drained()
     finally:
         opening.abandon()
 
 
-def _cut(call: ModelCall, opening: Opening, data: bytes, *, failed: bool) -> None:
-    """The upstream closed without its terminal event. Its own error event, if it sent one, is the end."""
-    opening.write(data, content=failed or bool(call.trace.first_content))
-    if not failed:
-        raise GatewayError("upstream.cut", provider=call.provider.id)
-    call.end(200, Outcome.UPSTREAM_ERROR, "upstream.error")
-    call.sink.end()
+def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
+    """The upstream's own error event, before anything else was said: its data is the body of the vendor's error
+    answers, its kind tells the status."""
+    name, data = parse(raw)
+    events = call.codec.stream_reader(ReplyMemory(), call.provider.issuer).feed(name, data)
+    failed = next((event for event in events if isinstance(event, Failed)), None)
+    status = (failed.status if failed else None) or UNKNOWN_FAILURE
+    call.end(status, outcome_of(status), ERROR_CODE)
+    passed = [(name, value) for name, value in for_client(answer.headers) if name != b"content-type"]
+    call.sink.whole(status, [*call.head(translated=False), JSON, *passed], data)
 
 
 # --- translated -----------------------------------------------------------------------------------------
@@ -181,36 +182,31 @@ def _cut(call: ModelCall, opening: Opening, data: bytes, *, failed: bool) -> Non
 
 async def translate_error(call: ModelCall, answer: Answer, upstream: Codec) -> None:
     """The upstream's error in the client's shape: its message and, but for one, its status."""
-    body = await answer.read(ANSWER_LIMIT)
-    error = upstream.read_error(answer.status, body)
-    status = STATUS_FOR[call.trace.protocol].get(answer.status, answer.status)
-    view = ErrorView(
-        status=status,
-        message=error.message,
-        request_id=call.trace.request_id,
-        code=error.code,
-        param=error.param,
-    )
-    call.end(status, outcome_of(answer.status), "upstream.error")
+    body = await read_whole(call, answer)
+    answer_error(call, answer, upstream.read_error(answer.status, body))
+
+
+def answer_error(call: ModelCall, answer: Answer, error: UpstreamError) -> None:
+    status = STATUS_FOR[call.trace.protocol].get(error.status, error.status)
+    view = ErrorView(status, error.message, call.trace.request_id, error.code, error.param)
+    call.end(status, outcome_of(error.status), ERROR_CODE)
     headers = call.head(translated=True) + for_translated_client(answer.headers)
-    headers += [JSON, (b"x-tokligence-error-code", b"upstream.error")]
+    headers += [JSON, (b"x-tokligence-error-code", ERROR_CODE.encode())]
     call.sink.whole(status, headers, call.codec.write_error(view))
 
 
 async def translate_whole(
     call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, context: ReplyContext
 ) -> None:
-    call.wait()
-    body = await answer.read(ANSWER_LIMIT)
-    call.arrived()
-    refuse_redirect(call, answer)
+    body = await read_whole(call, answer)
+    trace = call.trace
     response = upstream.read_response(body, memory, call.target.issuer)
     reply = call.codec.write_response(response, context)
-    call.trace.usage = response.usage
-    call.trace.model_served = response.model or call.trace.model_served
-    call.lose([*response.losses, *reply.losses])
-    if response.usage is None:
-        call.trace.delivered = -(-len(body) // 4)
+    trace.usage = response.usage
+    trace.model_served = response.model or trace.model_served
+    trace.output_bytes = content_bytes(response.parts)
+    trace.losses.extend(response.losses)
+    trace.losses.extend(reply.losses)
     call.content_seen()
     call.end(200)
     headers = call.head(translated=True, cost=True) + for_translated_client(answer.headers)
@@ -221,41 +217,46 @@ async def translate_whole(
 async def translate_stream(
     call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, context: ReplyContext
 ) -> None:
-    refuse_redirect(call, answer)
-    trace = call.trace
     stream = Translated(call, context, for_translated_client(answer.headers))
     try:
-        if not is_event_stream(answer):
-            # An upstream that answers a streamed request whole: the client still gets its stream.
-            response = upstream.read_response(await answer.read(ANSWER_LIMIT), memory, call.target.issuer)
-            call.lose([*response.losses])
+        if is_event_stream(answer):
+            await _translate_events(call, answer, upstream, memory, stream)
+        else:  # an upstream that answers a streamed request whole: the client still gets its stream
+            body = await read_whole(call, answer)
+            response = upstream.read_response(body, memory, call.target.issuer)
+            call.trace.losses.extend(response.losses)
             stream.write(events_of(response))
-            return
-        reader = upstream.stream_reader(memory, call.target.issuer)
-        splitter = Splitter()
-        call.wait()
-        expect_content(call, answer)
-        while not stream.closed:
-            chunk = await answer.chunk()
-            events: list[StreamEvent] = []
-            if chunk:
-                for raw in splitter.feed(chunk):
-                    name, data = parse(raw)
-                    if data:
-                        events.extend(reader.feed(name, data))
-            else:
-                events.extend(reader.eof())
-            if events and type(events[-1]) is Closed:
-                call.lose(reader.losses)
-            stream.write(events)
-            if trace.first_content is not None:
-                answer.deadline = None
-            if not chunk and not stream.closed:
-                raise GatewayError("upstream.cut", provider=call.provider.id)
-            await call.sink.drained()
-        await _linger(call, answer)
     finally:
         stream.opening.abandon()
+
+
+async def _translate_events(
+    call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, stream: Translated
+) -> None:
+    reader = upstream.stream_reader(memory, call.target.issuer)
+    call.answer_losses = (*call.answer_losses, reader.losses)
+    splitter = Splitter()
+    expect_content(call, answer)
+    while True:
+        chunk = await next_chunk(call, answer, stream.opening)
+        events: list[StreamEvent] = []
+        for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
+            name, data = parse(raw)
+            if data:
+                events.extend(reader.feed(name, data))
+        if not chunk:
+            events.extend(reader.eof())
+        if events:
+            failed = stream.write(events)
+            if failed is not None:
+                stream.fail(answer, failed)
+                return
+            if stream.closed:
+                let_go(call, answer)
+                return
+            if call.trace.first_content is not None:
+                answer.deadline = None
+        await call.sink.drained()
 
 
 class Translated:
@@ -267,70 +268,60 @@ class Translated:
         self._call = call
         self._writer = call.codec.stream_writer(context)
         call.stream_error = self._writer.fail
+        call.answer_losses = (self._writer.losses,)
         self.opening = Opening(call, [*EVENT_STREAM, *passed], translated=True)
         self.closed = False
 
-    def write(self, events: Iterable[StreamEvent]) -> None:
-        """Send a batch; the row is booked before the terminal event goes out."""
-        call, trace, writer = self._call, self._call.trace, self._writer
+    def write(self, events: Iterable[StreamEvent]) -> Failed | None:
+        """Send a batch; the row is booked before the terminal event goes out. A failure is given back."""
+        trace, write = self._call.trace, self._writer.write
         out: list[bytes] = []
         content = False
+        failed: Failed | None = None
         for event in events:
             kind = type(event)
             if kind is TextDelta:
-                content = content or event.text != ""  # type: ignore[union-attr]
-                trace.delivered += 1  # a vendor's delta holds about one token
+                size = utf8(event.text)  # type: ignore[union-attr]  # `kind` says so, faster than isinstance
+                trace.output_bytes += size
+                content = content or size > 0
             elif isinstance(event, BlockOpened):
-                content = content or not isinstance(event.part, Text | Thinking)
+                size = part_bytes(event.part)
+                trace.output_bytes += size
+                content = content or size > 0 or not isinstance(event.part, Text | Thinking)
             elif isinstance(event, Opened):
                 trace.model_served = event.model or trace.model_served
-                trace.usage = event.usage or trace.usage
+                trace.usage = event.usage
             elif isinstance(event, UsageSeen):
                 trace.usage = event.usage
             elif isinstance(event, Failed):
-                self._send(out, content)
-                raise GatewayError(
-                    "upstream.error", provider=call.provider.id, reason=event.message, status=event.status
-                )
+                failed = event
+                break
             elif kind is Finished:
                 content = True
             elif kind is Closed:
                 self.closed = True
-            out.append(writer.write(event))
-        if self.closed:
-            call.lose(writer.losses)
-            call.end(200)
-        self._send(out, content)
-        if self.closed:
-            call.sink.end()
+            out.append(write(event))
+        self._send(b"".join(out), content)
+        return failed
 
-    def _send(self, out: list[bytes], content: bool) -> None:
+    def _send(self, data: bytes, content: bool) -> None:
+        call = self._call
         if content:
-            self._call.content_seen()
-        data = b"".join(out)
-        if data or content:
-            self.opening.write(data, content=content or self.closed)
+            call.content_seen()
+        if self.closed:
+            call.end(200)
+            self.opening.end(data)
+        elif data:
+            self.opening.write(data, content=content)
 
-
-def expect_content(call: ModelCall, answer: Answer) -> None:
-    """Keep-alives do not count: content must come in time, or the stream fails."""
-    answer.deadline = call.hub.loop.time() + call.state.settings.first_content_timeout_s
-
-
-async def _linger(call: ModelCall, answer: Answer) -> None:
-    """The client has all; let the upstream end its body. What goes wrong here concerns nobody."""
-    call.sink.on_gone(None)
-    answer.deadline = call.hub.loop.time() + LINGER_S
-    try:
-        while await answer.chunk():
-            pass
-    except GatewayError:
-        answer.cancel()
-
-
-def refuse_redirect(call: ModelCall, answer: Answer) -> None:
-    """Redirects are not followed: a credential goes only where the configuration says."""
-    if not 200 <= answer.status < 300 and answer.status < 400:
-        raise GatewayError(
-            "upstream.bad_response", provider=call.provider.id, reason=f"status {answer.status}"
-        )
+    def fail(self, answer: Answer, failed: Failed) -> None:
+        """The upstream reported an error within its stream: an HTTP error if the client has had nothing yet, else the
+        error event of its protocol."""
+        call = self._call
+        error = UpstreamError(failed.status or UNKNOWN_FAILURE, failed.kind, failed.message, failed.code)
+        if not self.opening.sent:
+            answer_error(call, answer, error)
+            return
+        call.end(200, Outcome.UPSTREAM_ERROR, ERROR_CODE)
+        view = ErrorView(error.status, error.message, call.trace.request_id, error.code)
+        self.opening.end(self._writer.fail(view))
