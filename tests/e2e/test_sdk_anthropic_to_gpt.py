@@ -145,8 +145,9 @@ def test_a_call_without_arguments_has_an_empty_object(
     common: Any = {"model": GPT, "max_tokens": 99, "messages": [user("?")], "tools": [ANTHROPIC_TOOL]}
     whole = anthropic_sdk.messages.create(**common)
     with anthropic_sdk.messages.stream(**common) as stream:
-        streamed = stream.get_final_message()
-    for message in (whole, streamed):
+        streamed: Any = stream.get_final_message()
+    messages: list[Any] = [whole, streamed]
+    for message in messages:
         assert message.content[0].type == "tool_use" and message.content[0].input == {}
 
 
