@@ -162,6 +162,7 @@ def test_a_tool_loop_must_have_begun_with_thinking(turns: tuple[Turn, ...], on: 
         (effort("high"), "high", []),
         (effort("minimal"), "low", ["reasoning clamped cosmetic"]),
         (effort(None), None, []),
+        (effort("heroic"), None, ["reasoning unsupported semantic"]),
         (Reasoning(None, "low"), "low", []),
         (Reasoning(ReasoningMode.ENABLED, budget=30_000), "high", ["reasoning converted cosmetic"]),
     ],

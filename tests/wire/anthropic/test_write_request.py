@@ -407,6 +407,20 @@ def test_of_more_than_four_breakpoints_the_last_four_stay() -> None:
     ]
 
 
+def test_a_results_own_breakpoint_covers_those_within() -> None:
+    inner = Text("r", CacheControl("1h"))
+    turns = (
+        user("q"),
+        assistant(ToolCall("a", "f", "{}")),
+        user(ToolResult("a", (inner,), cache=CacheControl())),
+    )
+    body, lost, _ = write(request(*turns, tools=(Tool("f", "tools[0]"),)))
+    result = body["messages"][2]["content"][0]
+    assert result["cache_control"] == {"type": "ephemeral"}
+    assert result["content"] == [text("r")]
+    assert losses(lost) == ["messages[0].cache_control clamped cosmetic"]
+
+
 def test_a_lifetime_that_is_unknown_or_out_of_order_is_the_default() -> None:
     turns = [
         user(Text("a", CacheControl("2d"))),

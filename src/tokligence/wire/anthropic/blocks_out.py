@@ -206,7 +206,12 @@ class Blocks:
 
     def _tool_result(self, part: ToolResult, path: str) -> Block:
         block: dict[str, object] = {"type": "tool_result", "tool_use_id": in_form(part.call_id, ANTHROPIC_ID)}
+        marked = len(self._cached)
         content = self.write(part.parts, Role.USER, path)
+        if part.cache is not None and len(self._cached) > marked:
+            # The result's own breakpoint, behind its content, covers those within; so no order has to be right.
+            del self._cached[marked:]
+            self.lose(f"{path}.cache_control", LossReason.CLAMPED, Severity.COSMETIC)
         if content:
             block["content"] = content
         if part.is_error:

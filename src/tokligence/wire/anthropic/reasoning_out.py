@@ -99,8 +99,12 @@ def _decide_adaptive(
         accepted = card.efforts or _EFFORTS
         if forced:
             accepted = tuple(word for word in accepted if word in _WITHOUT_THINKING)
-        thought.effort = nearest_effort(effort, accepted)
-        if thought.effort != wish.effort and wish.effort is not None:
+        nearest = nearest_effort(effort, accepted)
+        if nearest not in accepted:
+            losses.append(Loss("reasoning", LossReason.UNSUPPORTED, _S))
+            return
+        thought.effort = nearest
+        if nearest != wish.effort and wish.effort is not None:
             losses.append(Loss("reasoning", LossReason.CLAMPED, _C))
 
 
