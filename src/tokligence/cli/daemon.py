@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-import psutil
-
-from tokligence.config.home import Home, find_home, open_private
+from tokligence.cli.terminal import CommandFailed
+from tokligence.config.home import HOME_VARIABLE, Home, find_home
 from tokligence.config.load import process_environ
-from tokligence.edge.process import RunState, running
-from tokligence.errors import GatewayError
+from tokligence.edge.runfile import RunState, running
 
 ANSWER_S: Final = 15.0
 START_S: Final = 30.0
 POLL_S: Final = 0.02
+
+
+class NoAnswer(CommandFailed):
+    """A gateway runs but does not answer: it is stopping, or something keeps it busy."""
 
 
 def home() -> Home:
@@ -33,7 +35,9 @@ def found() -> RunState | None:
 
 
 def ask(state: RunState, method: str, what: str) -> dict[str, Any]:
-    """One of the running gateway's own endpoints. Raises `GatewayError` if it does not answer."""
+    """One of the running gateway's own endpoints. Raises `NoAnswer`."""
+    import http.client
+
     connection = http.client.HTTPConnection(reachable(state.host), state.port, timeout=ANSWER_S)
     try:
         headers = {"authorization": f"Bearer {state.token}", "host": f"localhost:{state.port}"}
@@ -41,12 +45,12 @@ def ask(state: RunState, method: str, what: str) -> dict[str, Any]:
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
-            raise GatewayError("config.invalid", reason=f"the gateway answered {answer.status} to {what}")
+            raise NoAnswer(f"the gateway (pid {state.pid}) answered {answer.status} to {what}")
         parsed: dict[str, Any] = json.loads(body)
         return parsed
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = f"the gateway (pid {state.pid}) does not answer on port {state.port}: {error}"
-        raise GatewayError("config.invalid", reason=reason) from None
+        raise NoAnswer(reason) from None
     finally:
         connection.close()
 
@@ -62,53 +66,59 @@ def url(host: str, port: int) -> str:
 
 
 def stop(state: RunState, patience_s: float) -> bool:
-    """Ask the gateway to stop and wait for its end; False if it is still there after `patience_s`."""
+    """Asks the gateway to stop and waits for its end; False if it is still there after `patience_s`."""
+    import psutil
+
     try:
         process = psutil.Process(state.pid)
+        with contextlib.suppress(NoAnswer):  # most likely it is stopping already
+            ask(state, "POST", "stop")
+        process.wait(patience_s)
     except psutil.NoSuchProcess:
         return True
-    ask(state, "POST", "stop")
-    try:
-        process.wait(patience_s)
     except psutil.TimeoutExpired:
         return False
     return True
 
 
-def spawn(words: list[str]) -> tuple[RunState | None, str]:
-    """Start `tgw start …` in the background and wait until it serves: its state, or what it said as it failed."""
+def spawn(words: list[str]) -> RunState:
+    """Starts `tgw start …` in the background and waits until it serves. Raises `CommandFailed` with what it said."""
     where = home()
     where.prepare()
-    said = where.run_dir / "start.out"
-    with open(said, "wb", opener=open_private) as out:
+    with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "tokligence", "start", "--detached", *words],
+            # -P: a json.py where the user stands is not the one we mean.
+            [sys.executable, "-P", "-m", "tokligence", "start", "--detached", *words],
+            env={**process_environ(), HOME_VARIABLE: str(where.root)},
             stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
+            stdout=said,
+            stderr=said,
+            cwd=where.root,  # not where the user is: that directory may be unmounted or deleted one day
             close_fds=True,
             **_detached(),
         )
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        state = running(where)
-        if state is not None and state.pid == process.pid:
-            said.unlink(missing_ok=True)
-            return state, ""
-        if process.poll() is not None:
-            return None, _last_words(said)
-        time.sleep(POLL_S)
-    process.kill()
-    return None, f"it did not start within {START_S:.0f} seconds"
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            state = running(where)
+            # A virtual environment on Windows starts the interpreter by a program in between.
+            if state is not None and process.pid in (state.pid, state.parent):
+                return state
+            if process.poll() is not None:
+                raise CommandFailed(_last_words(said), process.returncode or 1)
+            time.sleep(POLL_S)
+        process.kill()
+        raise CommandFailed(f"it did not start within {START_S:.0f} seconds; see tgw logs")
 
 
-def _last_words(said: Path) -> str:
-    text = said.read_text("utf-8", "replace").strip()
+def _last_words(said: IO[bytes]) -> str:
+    said.seek(0)
+    text = said.read().decode("utf-8", "replace").strip()
     return text.removeprefix("tgw: ") or "it ended without a word; see tgw logs"
 
 
 def _detached() -> dict[str, Any]:
     """Its own session, so that closing the terminal does not end it."""
     if os.name == "nt":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+        flags = ("DETACHED_PROCESS", "CREATE_NEW_PROCESS_GROUP")
+        return {"creationflags": sum(getattr(subprocess, flag) for flag in flags)}
     return {"start_new_session": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import deque
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from tokligence.cli import daemon
-from tokligence.cli.terminal import complain
+from tokligence.cli.terminal import CommandFailed
+from tokligence.cli.values import whole_number
 from tokligence.signals.log import readable
 
 POLL_S: Final = 0.1
@@ -20,74 +22,112 @@ BLOCK: Final = 64 * 1024
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is logged from now on")
     parser.add_argument(
-        "-n", "--lines", type=int, default=20, help="how many of the last lines (default: 20)"
+        "-n", "--lines", type=whole_number, default=20, help="how many of the last lines (default: 20)"
     )
     parser.add_argument("--json", action="store_true", help="the lines as they stand in the file")
 
 
 def run(args: argparse.Namespace) -> int:
     path = daemon.home().log_file
-    if args.lines < 0:
-        complain("-n takes a number from 0 up")
-        return 2
-    if not path.exists() and not args.follow:
-        complain(f"there is no log yet: {path}")
-        return 1
-    for line in last_lines(path, args.lines):
-        _show(line, raw=args.json)
-    return _follow(path, raw=args.json) if args.follow else 0
+    follower = Follower(path)
+    earlier = turned_files(path)
+    if follower.file is None and not args.follow and not earlier:
+        raise CommandFailed(f"there is no log yet: {path}")
+    lines = follower.last(args.lines)
+    for file in earlier:
+        if len(lines) >= args.lines:
+            break
+        with file.open("rb") as old:
+            lines = last_lines(old, args.lines - len(lines))[0] + lines
+    if not args.follow and follower.rest:  # a line that is being written right now, or that a full disk cut
+        lines = [*lines, follower.rest][-args.lines :] if args.lines else []
+    show(lines, raw=args.json)
+    while args.follow:
+        lines = follower.more()
+        show(lines, raw=args.json)
+        if not lines:
+            time.sleep(POLL_S)
+    return 0
 
 
-def last_lines(path: Path, number: int) -> list[bytes]:
-    """The last `number` lines; the file is read from its end."""
-    if not path.exists() or number == 0:
-        return []
-    with path.open("rb") as file:
-        position = file.seek(0, 2)
-        data = b""
-        while position > 0 and data.count(b"\n") <= number:
-            step = min(BLOCK, position)
-            position -= step
-            file.seek(position)
-            data = file.read(step) + data
-    return list(deque(data.splitlines(), maxlen=number))
+def show(lines: list[bytes], *, raw: bool) -> None:
+    for line in lines:
+        sys.stdout.write(line.decode("utf-8", "replace") + "\n" if raw else readable(line))
+    if lines:
+        sys.stdout.flush()  # into a pipe too: tgw logs -f | grep …
 
 
-def _follow(path: Path, *, raw: bool) -> int:
-    """Until interrupted. A file that was turned is read to its end, then the new one from its start."""
-    file: BinaryIO | None = None
-    if path.exists():
-        file = path.open("rb")
-        file.seek(0, 2)
-    rest = b""
-    while True:
-        if file is None and path.exists():
-            file = path.open("rb")
-        data = file.read() if file is not None else b""
-        if data:
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                _show(line, raw=raw)
-            continue
-        if file is not None and _turned(file, path):
-            file.close()
-            file, rest = None, b""
-            continue
-        time.sleep(POLL_S)
+def turned_files(path: Path) -> list[Path]:
+    """Those that the log filled before, the youngest first."""
+    found = path.parent.glob("gateway-*.log")
+    return sorted(found, key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
 
-def _turned(file: BinaryIO, path: Path) -> bool:
-    """Whether `path` is another file by now, or was cut short."""
-    import os
+def last_lines(file: BinaryIO, number: int) -> tuple[list[bytes], bytes]:
+    """(the last `number` whole lines, the beginning of one behind them). Read from the end of the file, which is where
+    the file then stands."""
+    end = position = file.seek(0, os.SEEK_END)
+    blocks: list[bytes] = []
+    found = 0
+    while position > 0 and found <= number:
+        step = min(BLOCK, position)
+        position -= step
+        file.seek(position)
+        blocks.append(file.read(step))
+        found += blocks[-1].count(b"\n")
+    file.seek(end)
+    *lines, rest = b"".join(reversed(blocks)).split(b"\n")
+    return list(deque(lines, maxlen=number)), rest
 
-    here = os.fstat(file.fileno())
+
+class Follower:
+    """The log file and what comes to it. `rest`: a line without its end yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = _open(path)
+        self.rest = b""
+        self._path = path
+
+    def last(self, number: int) -> list[bytes]:
+        """The last whole lines there are; `more` goes on behind them."""
+        if self.file is None:
+            return []
+        lines, self.rest = last_lines(self.file, number)
+        return lines
+
+    def more(self) -> list[bytes]:
+        """What has come since. A file that was turned is read to its end, then the new one from its start."""
+        lines = self._read()
+        while self.file is None or self._is_turned(self.file):
+            lines += self._read()  # what came after the reading and before the turning
+            if self.rest:
+                lines.append(self.rest)
+                self.rest = b""
+            if self.file is not None:
+                self.file.close()
+            self.file = _open(self._path)
+            if self.file is None:
+                break
+            lines += self._read()
+        return lines
+
+    def _read(self) -> list[bytes]:
+        data = b"" if self.file is None else self.file.read()
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        return lines
+
+    def _is_turned(self, file: BinaryIO) -> bool:
+        """Whether another file has its name by now, or it was cut short."""
+        here = os.fstat(file.fileno())
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return True
+        return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) or there.st_size < file.tell()
+
+
+def _open(path: Path) -> BinaryIO | None:
     try:
-        there = path.stat()
+        return path.open("rb")
     except FileNotFoundError:
-        return True
-    return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino) or there.st_size < file.tell()
-
-
-def _show(line: bytes, *, raw: bool) -> None:
-    sys.stdout.write(line.decode("utf-8", "replace") + "\n" if raw else readable(line))
-    sys.stdout.flush()  # into a pipe too: tgw logs -f | grep …
+        return None

@@ -6,7 +6,7 @@ import argparse
 
 from tokligence.cli import daemon
 from tokligence.cli.status import NOT_RUNNING
-from tokligence.cli.terminal import complain, say, say_json
+from tokligence.cli.terminal import CommandFailed, complain, say, say_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,17 +16,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     state = daemon.found()
     if state is None:
-        complain("no gateway is running on this home")
-        return NOT_RUNNING
+        raise CommandFailed("no gateway is running on this home", NOT_RUNNING)
     answer = daemon.ask(state, "POST", "reload")
     if args.json:
         say_json(answer)
     elif not answer["reloaded"]:
         complain(f"the configuration is not valid, the last good one stays: {answer['error']}")
     else:
-        say("Reloaded." if answer["changed"] else "Reloaded; nothing has changed.")
-        if answer["changed"]:
-            say(f"  In effect:        {', '.join(answer['changed'])}")
-        if answer["needs_restart"]:
-            say(f"  Needs a restart:  {', '.join(answer['needs_restart'])} (tgw restart)")
+        _tell(answer["changed"], answer["needs_restart"])
     return 0 if answer["reloaded"] else 2
+
+
+def _tell(changed: list[str], needs_restart: list[str]) -> None:
+    say("Reloaded." if changed or needs_restart else "Reloaded; nothing has changed.")
+    if changed:
+        say(f"  In effect:        {', '.join(changed)}")
+    if needs_restart:
+        say(f"  Needs a restart:  {', '.join(needs_restart)} (tgw restart)")

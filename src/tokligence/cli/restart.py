@@ -6,7 +6,7 @@ import argparse
 
 from tokligence.cli import daemon, start
 from tokligence.cli.stop import PATIENCE_S
-from tokligence.cli.terminal import complain
+from tokligence.cli.terminal import CommandFailed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +17,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tokligence.config.load import load, process_environ
-
     flags = start.flags_of(args)
     state = daemon.found()
     if state is not None:
         flags = {**state.flags, **flags}
-        load(process_environ(), flags)  # nothing is stopped for a configuration that would not start
+        start.read(flags)  # nothing is stopped for a configuration that would not start
         if not daemon.stop(state, PATIENCE_S):
-            complain(f"the gateway (pid {state.pid}) still finishes requests; it was not restarted")
-            return 1
+            raise CommandFailed(
+                f"the gateway (pid {state.pid}) still finishes requests; it was not restarted"
+            )
     return start.start_daemon(flags)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from tokligence.cli.terminal import complain, say, say_json, table
 from tokligence.errors import GatewayError
+
+if TYPE_CHECKING:
+    from tokligence.routing.match import Router
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +23,13 @@ def run(args: argparse.Namespace) -> int:
     from tokligence.config.load import load, process_environ
     from tokligence.pipeline.build import build_state
 
+    if (args.what == "explain") != (args.model is not None):
+        complain("explain, and only that, takes a model: tgw routes explain gpt-4\nTry: tgw routes --help")
+        return 2
     flags = {"environment": args.env} if args.env else {}
     router = build_state(load(process_environ(), flags).settings).router
     if args.what == "explain":
-        if not args.model:
-            complain("explain needs a model: tgw routes explain gpt-4")
-            return 2
-        return _explain(router.resolve, args)
+        return _explain(router, args)
     rows = [(route.pattern, route.target, route.origin) for route in router.routes]
     if args.json:
         say_json([{"pattern": p, "target": t, "origin": o} for p, t, o in rows])
@@ -34,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _explain(resolve: object, args: argparse.Namespace) -> int:
+def _explain(router: Router, args: argparse.Namespace) -> int:
     try:
-        found = resolve(args.model)  # type: ignore[operator]
+        found = router.resolve(args.model)
     except GatewayError as error:
         if args.json:
             say_json({"model": args.model, "error": error.code, "message": error.text})

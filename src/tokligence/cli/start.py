@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tokligence.cli.terminal import complain, say
+from tokligence.cli.terminal import CommandFailed, drop_output, say
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tokligence.config.load import Loaded
+    from tokligence.edge.process import Gateway
     from tokligence.signals.log import Log
+
+FAILED = "start failed"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env", "-e", help="environment: which config/ENV/gateway.ini is read (default: dev)"
     )
-    parser.add_argument("--log-level", help="debug, info, warning or error")
+    parser.add_argument("--log-level", help="debug, info, warning or error (default: info)")
     parser.add_argument("--daemon", "-d", action="store_true", help="run in the background")
     parser.add_argument(
         "--detached", action="store_true", help=argparse.SUPPRESS
@@ -37,41 +41,73 @@ def flags_of(args: argparse.Namespace) -> dict[str, str]:
 def words_of(flags: dict[str, str]) -> list[str]:
     """The same as a command line."""
     options = {"host": "--host", "port": "--port", "environment": "--env", "log_level": "--log-level"}
-    return [word for name, value in flags.items() for word in (options[name], value)]
+    return [f"{options[name]}={value}" for name, value in flags.items()]
 
 
 def run(args: argparse.Namespace) -> int:
     flags = flags_of(args)
-    return start_daemon(flags) if args.daemon else _serve(flags, foreground=not args.detached)
+    return start_daemon(flags) if args.daemon else serve(flags, foreground=not args.detached)
 
 
 def start_daemon(flags: dict[str, str]) -> int:
     from tokligence.cli import daemon
-    from tokligence.config.load import load, process_environ
+    from tokligence.cli.banner import banner
 
-    load(process_environ(), flags)  # a wrong setting is told here, in full
+    loaded = read(flags)  # a wrong setting is told here
     state = daemon.found()
     if state is not None:
-        complain(f"a gateway is already running on this home (pid {state.pid}, port {state.port})")
-        return 1
-    state, why = daemon.spawn(words_of(flags))
-    if state is None:
-        complain(why)
-        return 1
-    say(f"Tokligence Gateway {state.version} runs in the background (pid {state.pid}).")
-    say(f"  Listens on:  {daemon.url(state.host, state.port)}")
-    say("  Next:        tgw status · tgw logs -f · tgw stop")
+        reason = f"a gateway is already running on this home (pid {state.pid}, port {state.port})"
+        note(reason)
+        raise CommandFailed(reason)
+    state = daemon.spawn(words_of(flags))
+    providers = daemon.ask(state, "GET", "status")["providers"]
+    say(
+        banner(
+            loaded,
+            state.port,
+            providers,
+            how_to_stop="Stop with tgw stop; see also tgw status and tgw logs -f.",
+        )
+    )
     return 0
 
 
-def _serve(flags: dict[str, str], *, foreground: bool) -> int:
+def read(flags: dict[str, str]) -> Loaded:
+    """The configuration; a bad one is a failed start, and in the log."""
     from tokligence.config.load import load, process_environ
-    from tokligence.edge.listen import AddressInUse
-    from tokligence.edge.process import AlreadyRunning, hold_home
+    from tokligence.errors import GatewayError
+
+    try:
+        return load(process_environ(), flags)
+    except GatewayError as error:
+        note(error.text)
+        raise
+
+
+def note(reason: str) -> None:
+    """A start that failed before there was a log of its own, into the log; unless that is what failed."""
+    from tokligence.cli import daemon
     from tokligence.errors import GatewayError
     from tokligence.signals.log import Log
 
-    loaded = load(process_environ(), flags)
+    try:
+        home = daemon.home()
+        home.prepare()
+        log = Log(home.logs_dir)
+    except (GatewayError, OSError):
+        return
+    log.error(FAILED, reason=reason)
+    log.close()
+
+
+def serve(flags: dict[str, str], *, foreground: bool) -> int:
+    from tokligence.edge.bridge import place_of
+    from tokligence.edge.listen import AddressInUse
+    from tokligence.edge.runfile import AlreadyRunning, hold_home
+    from tokligence.errors import GatewayError
+    from tokligence.signals.log import Log
+
+    loaded = read(flags)
     loaded.home.prepare()
     settings = loaded.settings
     log = Log(
@@ -84,65 +120,63 @@ def _serve(flags: dict[str, str], *, foreground: bool) -> int:
     try:
         with hold_home(loaded.home):
             return _run_loop(loaded, flags, log, foreground=foreground)
-    except (AlreadyRunning, AddressInUse) as error:
-        reason = _whose_port(error.host, error.port) if isinstance(error, AddressInUse) else str(error)
-        log.error("start failed", reason=reason)
-        complain(reason)
-        return 1
-    except OSError as error:
-        reason = f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
-        log.error("start failed", reason=reason)
-        complain(reason)
-        return 1
+    except AlreadyRunning as error:
+        log.error(FAILED, reason=str(error))
+        raise CommandFailed(str(error)) from None
+    except AddressInUse as error:
+        from tokligence.cli.ports import in_use
+
+        reason = in_use(error.host, error.port)
+        log.error(FAILED, reason=reason)
+        raise CommandFailed(reason) from None
     except GatewayError as error:
-        log.error("start failed", reason=error.text)
+        log.error(FAILED, reason=error.text)
+        raise
+    except Exception as error:
+        log.error("crashed", error=type(error).__name__, where=place_of(error))
         raise
     finally:
         log.close()
 
 
 def _run_loop(loaded: Loaded, flags: dict[str, str], log: Log, *, foreground: bool) -> int:
-    from tokligence.cli.banner import banner
+    import asyncio
+    import gc
+
     from tokligence.config.load import load, process_environ
     from tokligence.edge.process import Gateway
 
-    async def serve() -> None:
+    async def whole() -> None:
         gateway = Gateway(loaded, lambda: load(process_environ(), flags), log, flags)
-        try:
-            await gateway.open()
-            if foreground:
-                say(banner(loaded, gateway.port))
-                sys.stdout.flush()
-            await gateway.serve()
-        finally:
-            await gateway.close()
 
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(serve())
+        def opened() -> None:
+            gc.freeze()  # what stands now stays: collections need not look at it
+            if foreground:
+                greet(loaded, gateway)
+
+        await gateway.run(opened)
+
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(whole())
     return 0
 
 
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def greet(loaded: Loaded, gateway: Gateway) -> None:
+    from tokligence.cli.banner import banner
+
+    text = banner(loaded, gateway.port, gateway.status()["providers"], how_to_stop="Stop with Ctrl-C.")
+    try:
+        say(text)
+        sys.stdout.flush()
+    except OSError:  # nobody reads it (`| head -1`), which is no reason to stop
+        drop_output()
+
+
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop where it exists; asyncio's own loop elsewhere."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
-
-
-def _whose_port(host: str, port: int) -> str:
-    """Who holds the port, if the system tells: pid and command."""
-    import psutil
-
-    try:
-        holders = {
-            c.pid
-            for c in psutil.net_connections("tcp")
-            if c.pid and c.status == psutil.CONN_LISTEN and c.laddr.port == port
-        }
-        named = [f"pid {pid} ({' '.join(psutil.Process(pid).cmdline())[:120]})" for pid in sorted(holders)]
-    except psutil.Error:
-        named = []
-    who = f" by {', '.join(named)}" if named else ""
-    return f"port {port} on {host} is in use{who}; stop it, or choose another: tgw start --port {port + 1 if port < 65535 else 8081}"
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

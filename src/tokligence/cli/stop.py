@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tokligence.cli import daemon
-from tokligence.cli.terminal import complain, say
+from tokligence.cli.terminal import CommandFailed, say
 
 PATIENCE_S = 60.0
 
@@ -22,7 +22,8 @@ def run(args: argparse.Namespace) -> int:
         say("No gateway is running on this home.")
         return 0
     if not daemon.stop(state, args.timeout):
-        complain(f"the gateway (pid {state.pid}) still finishes requests after {args.timeout:g} seconds")
-        return 1
+        raise CommandFailed(
+            f"the gateway (pid {state.pid}) still finishes requests after {args.timeout:g} seconds"
+        )
     say(f"Stopped (pid {state.pid}).")
     return 0

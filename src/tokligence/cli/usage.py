@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +11,10 @@ import msgspec
 
 from tokligence.cli import daemon
 from tokligence.cli.terminal import complain, say, say_json, table
+from tokligence.cli.values import span, whole_number
 from tokligence.config.load import load, process_environ
-from tokligence.errors import GatewayError
 from tokligence.ledger.query import Grouping, UsageReader, UsageRow, UsageSum
 
-UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 PICO: Final = 10**12
 
 
@@ -24,18 +22,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", action="append", choices=[g.value for g in Grouping], help="sum up by (may be repeated)"
     )
-    parser.add_argument("--since", help="only calls since: 30m, 24h, 7d, 4w")
-    parser.add_argument("-n", "--last", type=int, metavar="N", help="show the last N calls instead of sums")
+    parser.add_argument("--since", type=span, metavar="SPAN", help="only calls since: 30m, 24h, 7d, 4w")
+    parser.add_argument(
+        "-n", "--last", type=whole_number, metavar="N", help="show the last N calls instead of sums"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 def run(args: argparse.Namespace) -> int:
-    loaded = load(process_environ())
-    path = Path(loaded.settings.ledger_path) if loaded.settings.ledger_path else loaded.home.ledger_db
-    since = _since(args.since)
-    state = daemon.found()
-    if state is not None:
-        daemon.ask(state, "POST", "flush")
+    since = None if args.since is None else int((time.time() - args.since) * 1e6)
+    path = _flushed_by_the_gateway() or _configured()
     if not path.exists():
         if args.json:
             say_json([])
@@ -51,16 +47,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _since(text: str | None) -> int | None:
-    """Unix microseconds."""
-    if text is None:
+def _flushed_by_the_gateway() -> Path | None:
+    """The ledger that the running gateway writes, with all of its calls in it; None if none says."""
+    state = daemon.found()
+    if state is None:
         return None
-    match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip().lower())
-    if match is None:
-        raise GatewayError(
-            "config.invalid", reason=f"--since {text}: not a time", hint="Write 30m, 24h, 7d or 4w."
-        )
-    return int((time.time() - int(match[1]) * UNITS[match[2]]) * 1e6)
+    try:
+        answer = daemon.ask(state, "POST", "flush")
+    except daemon.NoAnswer as error:  # it is stopping, and posts what it has
+        complain(f"warning: {error}; the last calls may be missing")
+        return None
+    if not answer["flushed"]:
+        complain("warning: the database is busy; the last calls may be missing")
+    return Path(answer["ledger"])
+
+
+def _configured() -> Path:
+    loaded = load(process_environ())
+    return Path(loaded.settings.ledger_path or loaded.home.ledger_db)
 
 
 def _show_calls(rows: list[UsageRow], *, as_json: bool) -> None:

@@ -10,17 +10,17 @@ import msgspec
 
 from tokligence.conversation import ProtocolId
 from tokligence.edge.guard import Guard
-from tokligence.edge.paths import ADMIN, MODEL_PREFIX, Does, Endpoint, error_protocol, find
+from tokligence.edge.paths import ADMIN, MODEL_PREFIX, Does, Endpoint, Shape, error_shape, find, is_listing
+from tokligence.edge.refusal import JSON, refusal
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Sink
+from tokligence.pipeline.contract import Call, Sink
 from tokligence.pipeline.count import count_tokens
 from tokligence.pipeline.exchange import ModelCall
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.listing import Listing
-from tokligence.wire.contract import Codec, ErrorView
+from tokligence.wire.contract import Codec
 from tokligence.wire.registry import CODECS
 
-JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 JSON_TYPES: Final = (b"application/json", b"text/json")
@@ -41,11 +41,13 @@ class Control(Protocol):
 
     async def reload(self) -> dict[str, Any]: ...
 
-    async def flush(self) -> None: ...
+    async def flush(self) -> dict[str, Any]: ...
 
     def metrics(self) -> bytes: ...
 
     async def models(self) -> bytes: ...
+
+    def crashed(self, error: BaseException, call: Call, request_id: str | None = None) -> None: ...
 
 
 class App:
@@ -62,7 +64,7 @@ class App:
             Does.COUNT_TOKENS: self._count_tokens,
             Does.ROOT: self._root,
             Does.HEALTH: self._health,
-            Does.LIVEZ: self._root,
+            Does.LIVEZ: self._alive,
             Does.READYZ: self._ready,
             Does.METRICS: self._metrics,
             Does.STATUS: self._status,
@@ -74,10 +76,19 @@ class App:
 
     async def __call__(self, call: Call, sink: Sink) -> None:
         sink = self.guard.dress(call, sink)
+        path = call.path
         try:
             await self._answer(call, sink)
         except GatewayError as error:
-            self._fail(call, sink, error)
+            if sink.started:
+                raise
+            self._refuse(_shape(path, call), sink, error, self.hub.ids.new("req_"))
+        except Exception as error:  # the edge is where an unforeseen error stops
+            if sink.started:
+                raise
+            request_id = self.hub.ids.new("req_")
+            self._control.crashed(error, call, request_id)
+            self._refuse(_shape(path, call), sink, GatewayError("gateway.internal"), request_id)
 
     async def _answer(self, call: Call, sink: Sink) -> None:
         if self.guard.preflight(call, sink):
@@ -106,6 +117,8 @@ class App:
             call.path = plain
             await ModelCall(self.hub, call, sink, endpoint.protocol).run()
         else:
+            if call.header(b"x-tokligence-hop") == self.hub.hop[1]:
+                raise GatewayError("gateway.loop")
             await self._answers[endpoint.does](call, sink, endpoint)
 
     def _check_token(self, call: Call) -> None:
@@ -115,29 +128,20 @@ class App:
                 "auth.invalid_key", hint="These endpoints serve the tgw command of this machine."
             )
 
-    def _fail(self, call: Call, sink: Sink, error: GatewayError) -> None:
-        request_id = self.hub.ids.new("req_")
-        protocol = error_protocol(call.path)
-        view = ErrorView(status=error.status, message=error.text, request_id=request_id, code=error.code)
-        headers = error_headers(error, request_id)
-        headers.append((b"content-type", JSON))
-        sink.whole(error.status, headers, CODECS[protocol].write_error(view))
+    def _refuse(self, shape: Shape, sink: Sink, error: GatewayError, request_id: str) -> None:
+        headers, body = refusal(shape, error, request_id)
+        sink.whole(error.status, headers, body)
 
     # --- models -------------------------------------------------------------------------------------
 
-    def _codec(self, call: Call) -> Codec:
-        """A list of models is in the caller's shape: by the path's prefix, else by the header Anthropic's SDKs send."""
-        anthropic = call.header(b"anthropic-version") is not None
-        return CODECS[ProtocolId.ANTHROPIC if anthropic else error_protocol(call.path)]
-
     async def _models(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
-        whole(sink, self._codec(call).write_models(await self.listing.models()))
+        whole(sink, _codec(call).write_models(await self.listing.models()))
 
     async def _model(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
         name = find(call.path)[1][len(MODEL_PREFIX) :]
         for model in await self.listing.models():
             if model.id == name:
-                whole(sink, self._codec(call).write_model(model))
+                whole(sink, _codec(call).write_model(model))
                 return
         raise GatewayError("route.no_match", model=name[:200], hint="GET /v1/models lists what is served.")
 
@@ -148,6 +152,9 @@ class App:
     # --- the process --------------------------------------------------------------------------------
 
     async def _root(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        whole(sink, b"Tokligence Gateway\n", TEXT)
+
+    async def _alive(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
         whole(sink, b"ok\n", TEXT)
 
     async def _health(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
@@ -175,8 +182,19 @@ class App:
         whole(sink, msgspec.json.encode(await self._control.reload()))
 
     async def _flush(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
-        await self._control.flush()
-        whole(sink, b'{"flushed":true}')
+        whole(sink, msgspec.json.encode(await self._control.flush()))
+
+
+def _shape(path: str, call: Call) -> Shape:
+    """Of an answer: by the path, and where both vendors have the same by the header that Anthropic's clients send."""
+    if is_listing(path) and call.header(b"anthropic-version") is not None:
+        return Shape.ANTHROPIC
+    return error_shape(path)
+
+
+def _codec(call: Call) -> Codec:
+    anthropic = _shape(call.path, call) is Shape.ANTHROPIC
+    return CODECS[ProtocolId.ANTHROPIC if anthropic else ProtocolId.OPENAI_CHAT]
 
 
 def whole(sink: Sink, body: bytes, kind: bytes = JSON) -> None:
@@ -188,18 +206,3 @@ def require_json(call: Call) -> None:
     kind = call.header(b"content-type")
     if kind is not None and kind.partition(b";")[0].strip().lower() not in JSON_TYPES:
         raise GatewayError("http.unsupported_media_type", media_type=kind.decode("latin-1")[:100])
-
-
-def error_headers(error: GatewayError, request_id: str) -> Headers:
-    """What every error of ours carries beside its body."""
-    headers: Headers = [
-        (b"x-tokligence-request-id", request_id.encode()),
-        (b"x-request-id", request_id.encode()),
-        (b"request-id", request_id.encode()),
-        (b"x-tokligence-error-code", error.code.encode()),
-    ]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", error.retry_after.encode()))
-    if error.code == "http.method_not_allowed":
-        headers.append((b"allow", str(error.details["allowed"]).encode()))
-    return headers

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
 
 from tokligence.conversation import Loss
 from tokligence.ledger.record import CallEnded, Outcome
 from tokligence.signals.log import Log
 from tokligence.signals.metrics import Metrics
 
-NONE = "none"
+NONE: Final = "none"
+LONGEST_NAME: Final = 200
+"""Characters of a model's name that are logged: clients choose it."""
+
+
+class RequestLine(Struct, omit_defaults=True):
+    """The fields of the line that each call gets. `ms`: from the request's last byte to the answer's."""
+
+    id: str
+    route: str
+    status: int
+    outcome: str
+    model: str
+    ms: int
+    provider: str | None = None
+    key: str | None = None
+    error: str | None = None
+
+
+_ENCODE: Final = msgspec.json.Encoder().encode
 
 
 class CallObserver:
@@ -56,17 +79,26 @@ class CallObserver:
                 "translation",
                 request_id=record.request_id,
                 pair=f"{record.client_protocol}→{record.upstream_protocol}",
-                model=f"{record.model_asked} → {record.model_served}",
+                model=f"{_short(record.model_asked)} → {record.model_served}",
                 losses=record.losses,
             )
-        log.info(
+        log.encoded(
             "request",
-            id=record.request_id,
-            route=record.route,
-            status=record.status,
-            outcome=record.outcome.value,
-            model=record.model_asked,
-            provider=record.provider,
-            ms=record.latency_us // 1000,
-            error=record.error_code,
+            _ENCODE(
+                RequestLine(
+                    record.request_id,
+                    record.route,
+                    record.status,
+                    record.outcome,
+                    _short(record.model_asked),
+                    record.latency_us // 1000,
+                    record.provider,
+                    record.key_name,
+                    record.error_code,
+                )
+            ),
         )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

@@ -31,6 +31,14 @@ class Does(Enum):
     FLUSH = "flush"
 
 
+class Shape(Enum):
+    """Whose shape an error is written in."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GOOGLE = "google"
+
+
 class Endpoint(Struct, frozen=True):
     does: Does
     methods: tuple[str, ...]
@@ -58,12 +66,23 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
     "/admin/api/v1/flush": Endpoint(Does.FLUSH, POST),
 }
 
+MODEL: Final = Endpoint(Does.MODEL, GET)
+
 ADMIN: Final = frozenset({Does.STATUS, Does.ALL_MODELS, Does.STOP, Does.RELOAD, Does.FLUSH})
 """Endpoints for the command line of this machine: they want the token of the run directory, not a client key."""
 
+MODELS: Final = "/v1/models"
 MODEL_PREFIX: Final = "/v1/models/"
-VENDOR_PREFIXES: Final = {"/openai": CHAT, "/anthropic": ANTHROPIC}
+VENDOR_PREFIXES: Final = ("/openai", "/anthropic")
 """Each vendor's paths also serve below its name."""
+
+ERROR_SHAPES: Final = {
+    "/anthropic": Shape.ANTHROPIC,
+    "/v1/messages": Shape.ANTHROPIC,
+    "/v1beta": Shape.GOOGLE,
+    "/genai": Shape.GOOGLE,
+}
+"""By the beginning of a path; `Shape.OPENAI` elsewhere."""
 
 
 def find(path: str) -> tuple[Endpoint | None, str]:
@@ -73,16 +92,21 @@ def find(path: str) -> tuple[Endpoint | None, str]:
         return endpoint, path
     plain = _plain(path)
     if plain.startswith(MODEL_PREFIX) and len(plain) > len(MODEL_PREFIX):
-        return Endpoint(Does.MODEL, GET), plain
+        return MODEL, plain
     return (ENDPOINTS.get(plain) if plain != path else None), plain
 
 
-def error_protocol(path: str) -> ProtocolId:
+def error_shape(path: str) -> Shape:
     """Whose error shape a client at this path expects."""
-    for prefix, protocol in VENDOR_PREFIXES.items():
-        if path == prefix or path.startswith(prefix + "/"):
-            return protocol
-    return ANTHROPIC if path.startswith("/v1/messages") else CHAT
+    for prefix, shape in ERROR_SHAPES.items():
+        if path.startswith(prefix):
+            return shape
+    return Shape.OPENAI
+
+
+def is_listing(path: str) -> bool:
+    """Whether a path without a vendor's prefix may be meant for either vendor's list of models."""
+    return path == MODELS or path.startswith(MODEL_PREFIX)
 
 
 def _plain(path: str) -> str:

@@ -1,0 +1,79 @@
+"""Errors of the edge in the shape that the path's clients expect. Tables.
+
+Google's statuses: the HTTP mapping of google.rpc.Code as the REST references print it
+(cloud.google.com/video-intelligence/docs/reference/rest/Shared.Types/Code), and the body's three fields:
+ai.google.dev/gemini-api/docs/troubleshooting; both read 2026-11-24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tokligence.conversation import ProtocolId
+from tokligence.edge.paths import Shape, error_shape
+from tokligence.errors import GatewayError
+from tokligence.pipeline.contract import Headers
+from tokligence.wire.contract import ErrorView
+from tokligence.wire.registry import CODECS
+
+JSON: Final = b"application/json"
+
+GOOGLE_STATUS: Final = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    505: "UNIMPLEMENTED",
+}
+"""Other statuses below 500 are `INVALID_ARGUMENT`, those above `INTERNAL`."""
+
+
+def write_google(view: ErrorView) -> bytes:
+    fallback = "INTERNAL" if view.status >= 500 else "INVALID_ARGUMENT"
+    status = GOOGLE_STATUS.get(view.status, fallback)
+    return msgspec.json.encode({"error": {"code": view.status, "message": view.message, "status": status}})
+
+
+WRITERS: Final[dict[Shape, Callable[[ErrorView], bytes]]] = {
+    Shape.OPENAI: CODECS[ProtocolId.OPENAI_CHAT].write_error,
+    Shape.ANTHROPIC: CODECS[ProtocolId.ANTHROPIC].write_error,
+    Shape.GOOGLE: write_google,
+}
+
+
+def refusal(shape: Shape, error: GatewayError, request_id: str) -> tuple[Headers, bytes]:
+    """Headers and body of an answer that never became a call."""
+    view = ErrorView(status=error.status, message=error.text, request_id=request_id, code=error.code)
+    encoded = request_id.encode()
+    headers: Headers = [
+        (b"content-type", JSON),
+        (b"x-tokligence-request-id", encoded),
+        (b"x-request-id", encoded),
+        (b"request-id", encoded),
+        (b"x-tokligence-error-code", error.code.encode()),
+    ]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", error.retry_after.encode()))
+    if not error.retryable:
+        headers.append((b"x-should-retry", b"false"))
+    if error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110, 15.5.2 demands one
+    if error.code == "http.method_not_allowed":
+        headers.append((b"allow", str(error.details["allowed"]).encode()))
+    return headers, WRITERS[shape](view)
+
+
+def refusal_at(path: str, error: GatewayError, request_id: str) -> tuple[Headers, bytes]:
+    """The same, by the path alone."""
+    return refusal(error_shape(path), error, request_id)
