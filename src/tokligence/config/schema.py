@@ -371,7 +371,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Setting(
             help="Most that the journal may hold while the database cannot be written; then requests are refused.",
-            group=Group.LEDGER, kind=Kind.SIZE, unit="bytes", minimum=MIB,
+            group=Group.LEDGER, kind=Kind.SIZE, unit="bytes", minimum=MIB, reload=False,
         ),
     ] = GIB
     prices_file: Annotated[

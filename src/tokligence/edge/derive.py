@@ -33,7 +33,7 @@ def check_startable(settings: Settings) -> None:
     if settings.work_mode != "auto":
         raise GatewayError(
             "config.invalid",
-            reason=f"work_mode={settings.work_mode} is not available in this version",
+            reason=f"work_mode={settings.work_mode} is not available in this version.",
             hint="Use work_mode=auto: it passes requests on where the protocols agree and translates the others.",
         )
     check_exposure(settings.host, Keyring.of(settings.client_keys))

@@ -93,7 +93,7 @@ def check_exposure(host: str, keys: Keyring) -> None:
     if not keys.by_digest and not is_loopback(host):
         raise GatewayError(
             "config.invalid",
-            reason=f"host {host} is reachable from other machines and client_keys is empty",
+            reason=f"host {host} is reachable from other machines and client_keys is empty.",
             hint="Set client_keys, or host=localhost.",
         )
 
