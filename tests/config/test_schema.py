@@ -40,6 +40,7 @@ def test_only_what_is_bound_at_the_start_needs_a_restart() -> None:
     assert {name for name, field in FIELDS.items() if not field.setting.reload} == {
         "host",
         "port",
+        "ledger_journal_max_bytes",
         "ledger_path",
         "ledger_sync",
         "max_connections",
