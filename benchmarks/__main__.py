@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: everything; `python -m benchmarks speed|start|install`: one part. `--json FILE` keeps it."""
+"""`python -m benchmarks`: everything; `python -m benchmarks speed|start|install|hot`: one part. `--json FILE` keeps it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import install, speed, start
+from benchmarks import hot, install, speed, start
 
-PARTS = {"start": start.measure, "install": install.measure, "speed": speed.measure}
+PARTS = {"start": start.measure, "install": install.measure, "speed": speed.measure, "hot": hot.measure}
 
 
 def main() -> int:

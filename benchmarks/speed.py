@@ -129,15 +129,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def _measure(folder: Path, runs: int, seconds: int) -> dict[str, Any]:
     upstream, bare, port = free_port(), free_port(), free_port()
-    (folder / "stream").write_text(_stream())
-    (folder / "chat").write_text(json.dumps(CHAT_ANSWER))
-    (folder / "message").write_text(json.dumps(MESSAGE_ANSWER))
+    write_answers(folder)
     base = f"http://127.0.0.1:{upstream}"
     settings = folder / "home" / "config" / "settings.ini"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"[provider.streamed]\nprotocol=anthropic\nbase_url={base}/streamed\napi_key=bench\n")
     with (
-        nginx(folder, "upstream", _upstream(folder, upstream), LOAD_CORE),
+        nginx(folder, "upstream", upstream_conf(folder, upstream), LOAD_CORE),
         nginx(folder, "bare", _bare(bare, upstream), GATEWAY_CORE) as bare_pids,
         gateway(
             folder / "home",
@@ -222,7 +220,14 @@ def _report(load: Load, ours: list[Run], theirs: list[Run]) -> dict[str, Any]:
 # --- the static upstream and the bare proxy -------------------------------------------------------------
 
 
-def _upstream(folder: Path, port: int) -> str:
+def write_answers(folder: Path) -> None:
+    """The files that the static upstream answers with."""
+    (folder / "stream").write_text(_stream())
+    (folder / "chat").write_text(json.dumps(CHAT_ANSWER))
+    (folder / "message").write_text(json.dumps(MESSAGE_ANSWER))
+
+
+def upstream_conf(folder: Path, port: int) -> str:
     """POST to a file: nginx answers 405, which error_page turns into the file itself."""
     return f"""
   server {{
