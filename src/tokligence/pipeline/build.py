@@ -85,6 +85,7 @@ def _ready(
         ),
         targets={endpoint: path.encode() for endpoint, path in row.paths.items()},
         own_endpoint=own_endpoint,
+        max_tokens=settings.anthropic_max_tokens if row.protocol is ProtocolId.ANTHROPIC else None,
     )
 
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
+from msgspec.structs import replace
+
 from tokligence.conversation import Loss, ProtocolId, Request, Severity
 from tokligence.errors import Fault, GatewayError
 from tokligence.ledger.record import Outcome
@@ -165,6 +167,8 @@ class ModelCall:
 
     async def _translated(self, upstream: Codec) -> None:
         request = self._read()
+        if request.max_tokens is None and self.target.card.max_output_tokens is None:
+            request = replace(request, max_tokens=self.provider.max_tokens)
         written = upstream.write_request(request, self.target)
         self.trace.losses.extend(written.losses)
         self.refuse_losses()

@@ -30,7 +30,8 @@ class Provider(Struct, frozen=True):
     `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
     `targets`: endpoint -> request target. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), not a
     vendor's: the catalogue does not know its models, so it is asked for its list, and it may lack what the vendor of
-    its protocol has."""
+    its protocol has. `max_tokens`: the output limit of a translated request that has none, for a model of which the
+    catalogue knows none either."""
 
     id: str
     vendor: str
@@ -42,6 +43,7 @@ class Provider(Struct, frozen=True):
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     targets: Mapping[str, bytes] = {}
     own_endpoint: bool = False
+    max_tokens: int | None = None
 
 
 class State(Struct, frozen=True):
