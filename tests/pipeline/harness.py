@@ -127,7 +127,9 @@ class Gate:
         )
         self.hub = Hub(state, self.client, Meter(book or self.memory, self.watcher), IdSource())
         self.app = App(self.hub, Guard(rules), self.control)  # type: ignore[arg-type]
-        self.server = Server(self.app, Limits(), self._error, lambda error, _: self.control.crashes.append(error))
+        self.server = Server(
+            self.app, Limits(), self._error, lambda error, _: self.control.crashes.append(error)
+        )
         self.peers: list[Peer] = []
 
     def _error(self, path: str, error: GatewayError) -> tuple[Headers, bytes]:
@@ -145,7 +147,7 @@ class Gate:
     async def booked(self, count: int = 1) -> CallEnded:
         """Waits until so many calls are booked; gives the last."""
         async with asyncio.timeout(PATIENCE_S):
-            while len(self.memory.ended_calls) < count:
+            while len(self.memory.ended_calls) < count:  # noqa: ASYNC110 - nothing announces it
                 await asyncio.sleep(0)
         return self.memory.ended_calls[-1]
 
@@ -193,9 +195,7 @@ class Gate:
         self.memory.verdict()
 
 
-def raw_request(
-    path: str, body: dict[str, Any] | bytes, headers: dict[str, str] | None = None
-) -> bytes:
+def raw_request(path: str, body: dict[str, Any] | bytes, headers: dict[str, str] | None = None) -> bytes:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"host": "localhost", "content-type": "application/json"} | (headers or {})
     lines = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value is not None)

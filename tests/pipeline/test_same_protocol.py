@@ -11,9 +11,7 @@ from tests.fakes.replies import Raw, Wire
 from tests.pipeline.harness import CHAT, CLIENT_KEY, MESSAGES, Bench, chat, events, messages
 
 # Odd on purpose: order, white space, escapes, numbers, unknown fields that the vendor of the endpoint would take.
-ODD_CHAT = (
-    b'{ "messages" : [ {"role":"user",\n"content":"caf\\u00e9 \\/ 1"} ],"temperature":1.0e0,\t"model":"gpt-4o" }'
-)
+ODD_CHAT = b'{ "messages" : [ {"role":"user",\n"content":"caf\\u00e9 \\/ 1"} ],"temperature":1.0e0,\t"model":"gpt-4o" }'
 ODD_MESSAGES = (
     b'{"max_tokens":100 , "messages":[{"content":"\\u0041","role":"user"}],\r\n"model":"claude-sonnet-4-5"}'
 )
@@ -31,7 +29,7 @@ STREAM_CHAT = (
     b': hello\n\ndata: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,'
     b'"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
     b'data: {"id":"c", "choices":[{"index":0,"delta":{"content":"caf\\u00e9 \xe2\x82\xac"},"finish_reason":null}],"x":1}\n\n'
-    b': ping\n\n'
+    b": ping\n\n"
     b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\r\n\r\n'
     b"data: [DONE]\n\n"
 )
@@ -169,7 +167,9 @@ async def test_headers_that_mean_something_to_the_vendor_pass(bench: Bench):
     seen = bench.anthropic.last
     assert {name: seen.header(name) for name in sent} == sent
     assert seen.query == "beta=true"
-    await gate.ask(CHAT, chat(), {"openai-organization": "org-x", "openai-project": "p", "idempotency-key": "i"})
+    await gate.ask(
+        CHAT, chat(), {"openai-organization": "org-x", "openai-project": "p", "idempotency-key": "i"}
+    )
     seen = bench.openai.last
     assert seen.header("openai-organization") == "org-x"
     assert seen.header("openai-project") == "p"
@@ -249,7 +249,12 @@ async def test_the_upstreams_request_id_and_rate_limits_pass_and_its_cookies_do_
 
 async def test_an_upstreams_error_passes_with_status_and_body_unchanged(bench: Bench):
     gate = await bench.serve()
-    for status, outcome in ((400, "client_error"), (401, "upstream_error"), (429, "upstream_error"), (529, "upstream_error")):
+    for status, outcome in (
+        (400, "client_error"),
+        (401, "upstream_error"),
+        (429, "upstream_error"),
+        (529, "upstream_error"),
+    ):
         bench.anthropic.script(replies.Failure(status, "no", retry_after="7"))
         reply = await gate.ask(MESSAGES, messages(stream=True))
         assert reply.status == status
@@ -261,7 +266,9 @@ async def test_an_upstreams_error_passes_with_status_and_body_unchanged(bench: B
         assert (row.usage_source, row.ttft_us) == ("none", None)
 
 
-async def test_an_endpoint_that_cannot_tell_usage_in_streams_is_not_asked_and_nothing_is_taken_away(bench: Bench):
+async def test_an_endpoint_that_cannot_tell_usage_in_streams_is_not_asked_and_nothing_is_taken_away(
+    bench: Bench,
+):
     gate = await bench.serve(**bench.endpoint())
     bench.compatible.script(
         as_stream(STREAM_CHAT.replace(b'"x":1', b'"usage":null'), Wire()),

@@ -26,7 +26,12 @@ async def test_chat_streams_from_claude(bench: Bench, split: int):
     assert events(reply.body)[-2][1]["usage"]["prompt_tokens"] == 25
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
     row = gate.row
-    assert (row.input_tokens, row.cache_read_tokens, row.output_tokens, row.usage_source) == (20, 5, 9, "exact")
+    assert (row.input_tokens, row.cache_read_tokens, row.output_tokens, row.usage_source) == (
+        20,
+        5,
+        9,
+        "exact",
+    )
 
 
 @pytest.mark.parametrize("split", [1, 5, 100_000])
@@ -40,7 +45,12 @@ async def test_messages_stream_from_gpt(bench: Bench, split: int):
     assert events(reply.body)[-1] == ("message_stop", {"type": "message_stop"})
     row = gate.row
     # OpenAI tells usage after the last content: it is exact all the same.
-    assert (row.input_tokens, row.cache_read_tokens, row.output_tokens, row.usage_source) == (20, 5, 9, "exact")
+    assert (row.input_tokens, row.cache_read_tokens, row.output_tokens, row.usage_source) == (
+        20,
+        5,
+        9,
+        "exact",
+    )
 
 
 async def test_whole_answers_in_both_directions(bench: Bench):
@@ -91,7 +101,9 @@ async def test_ids_have_the_form_of_the_clients_protocol(bench: Bench):
 
 async def test_no_header_of_the_client_reaches_another_vendor(bench: Bench):
     gate = await bench.serve()
-    await gate.ask(CHAT, chat(model=CLAUDE), {"openai-organization": "org-x", "user-agent": "agent", "x-a": "b"})
+    await gate.ask(
+        CHAT, chat(model=CLAUDE), {"openai-organization": "org-x", "user-agent": "agent", "x-a": "b"}
+    )
     arrived = {name for name, _ in bench.anthropic.last.headers}
     assert arrived == {
         "host",
@@ -109,7 +121,10 @@ async def test_losses_stand_in_the_header_and_the_row(bench: Bench):
     body = chat(model=CLAUDE, seed=7, logit_bias={"5": 1})
     reply = await gate.ask(CHAT, body)
     assert reply.status == 200
-    assert set(reply.headers["x-tokligence-loss"].split(",")) == {"seed;unsupported", "logit_bias;unsupported"}
+    assert set(reply.headers["x-tokligence-loss"].split(",")) == {
+        "seed;unsupported",
+        "logit_bias;unsupported",
+    }
     assert gate.row.losses == reply.headers["x-tokligence-loss"]
     assert len(gate.watcher.seen[0][1]) == 2
 
@@ -136,7 +151,9 @@ async def test_many_losses_are_counted_where_the_header_ends(bench: Bench):
 
 @pytest.mark.parametrize("how", ["setting", "header"])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_strict_mode_refuses_a_semantic_loss_before_any_upstream_call(bench: Bench, how: str, stream: bool):
+async def test_strict_mode_refuses_a_semantic_loss_before_any_upstream_call(
+    bench: Bench, how: str, stream: bool
+):
     gate = await bench.serve(**({"translation_losses": "strict"} if how == "setting" else {}))
     headers = {"x-tokligence-strict": "1"} if how == "header" else {}
     reply = await gate.ask(CHAT, chat(model=CLAUDE, stream=stream, logit_bias={"5": 1}), headers)
@@ -197,7 +214,9 @@ async def test_errors_of_claude_reach_a_chat_client_in_its_shape(
     assert (gate.row.status, gate.row.outcome) == (shown, outcome)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, "invalid_request_error"), (429, "rate_limit_error"), (503, "overloaded_error")])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "invalid_request_error"), (429, "rate_limit_error"), (503, "overloaded_error")]
+)
 async def test_errors_of_gpt_reach_a_messages_client_in_its_shape(bench: Bench, status: int, kind: str):
     gate = await bench.serve()
     bench.openai.script(Failure(status, "The vendor's words."))
@@ -260,7 +279,12 @@ async def test_the_estimate_at_the_start_of_a_stream_counts_text_not_pictures(be
 
 
 async def test_an_output_limit_of_the_configuration_goes_to_models_that_nobody_knows(bench: Bench):
-    endpoint = {"name": "other", "protocol": "anthropic", "base_url": bench.anthropic.base_url, "api_key": bench.anthropic.key}
+    endpoint = {
+        "name": "other",
+        "protocol": "anthropic",
+        "base_url": bench.anthropic.base_url,
+        "api_key": bench.anthropic.key,
+    }
     from tokligence.config.schema import ProviderSection
 
     gate = await bench.serve(anthropic_max_tokens=321, providers=(ProviderSection(**endpoint),))

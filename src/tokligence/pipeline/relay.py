@@ -240,12 +240,16 @@ async def _translate_events(
     while True:
         chunk = await next_chunk(call, answer, stream.opening)
         events: list[StreamEvent] = []
-        for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
-            name, data = parse(raw)
-            if data:
-                events.extend(reader.feed(name, data))
-        if not chunk:
-            events.extend(reader.eof())
+        try:
+            for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
+                name, data = parse(raw)
+                if data:
+                    events.extend(reader.feed(name, data))
+            if not chunk:
+                events.extend(reader.eof())
+        except GatewayError:
+            stream.write(events)  # what was said before the fault, wherever the bytes were cut
+            raise
         if events:
             failed = stream.write(events)
             if failed is not None:

@@ -52,11 +52,25 @@ def test_an_error_is_seen() -> None:
     assert (tap.failed, tap.ended) == (True, False)
 
 
-@pytest.mark.parametrize("event", STREAM[2:4])
-def test_events_without_a_name_are_known_by_their_type(event: dict[str, object]) -> None:
+TOOL = block(0, type="tool_use", id="toolu_1", name="f", input={})
+THINKING = block(0, type="thinking", thinking="", signature="")
+
+
+@pytest.mark.parametrize(
+    ("event", "content"),
+    [(STREAM[2], False), (STREAM[3], True), (STREAM[4], False), (TOOL, True), (THINKING, False)],
+)
+def test_content_begins_with_a_fragment_or_a_tool(event: dict[str, object], content: bool) -> None:
+    tap = CODEC.stream_tap(strip_usage=False)
+    tap.feed(sse(event))
+    assert tap.content_seen is content
+
+
+@pytest.mark.parametrize(("event", "content"), [(STREAM[2], False), (STREAM[3], True), (TOOL, True)])
+def test_events_without_a_name_are_known_by_their_type(event: dict[str, object], content: bool) -> None:
     tap = CODEC.stream_tap(strip_usage=False)
     tap.feed(sse(event).partition(b"\n")[2])
-    assert tap.content_seen
+    assert tap.content_seen is content
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ whole are decoded, leniently: what cannot be read is the client's to judge, who 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -28,7 +29,11 @@ _START: Final = msgspec.json.Decoder(MessageStartWire)
 _DELTA: Final = msgspec.json.Decoder(MessageDeltaWire)
 _KIND: Final = msgspec.json.Decoder(Kind)
 
-_CONTENT: Final = b"event: content_block_"
+_BLOCK: Final = b"event: content_block_"
+_FRAGMENT: Final = b"event: content_block_delta"
+_START_OF_BLOCK: Final = b"event: content_block_start"
+# A block of text or thinking begins empty: its first fragment is the first content.
+_BEGINS_EMPTY: Final = re.compile(rb'"content_block"\s*:\s*\{[^{}]*"type"\s*:\s*"(?:text|thinking)"')
 _PING: Final = b"event: ping"
 
 
@@ -46,8 +51,9 @@ class StreamTap:
         self._usage: UsageWire | None = None
 
     def feed(self, raw: bytes) -> bytes:
-        if raw.startswith(_CONTENT):
-            self.content_seen = True
+        if raw.startswith(_BLOCK):
+            if not self.content_seen:
+                self.content_seen = _has_content(raw)
         elif not raw.startswith(_PING):
             data = parse(raw)[1]
             if data:
@@ -74,8 +80,17 @@ class StreamTap:
             self.ended = True
         elif kind == _tag(ErrorWire):
             self.failed = True
-        elif kind in (_tag(BlockStartWire), _tag(BlockDeltaWire)):
+        elif kind == _tag(BlockDeltaWire) or (
+            kind == _tag(BlockStartWire) and not _BEGINS_EMPTY.search(data)
+        ):
             self.content_seen = True  # a server that leaves out the event's name
+
+
+def _has_content(raw: bytes) -> bool:
+    """Of an event about a block."""
+    return raw.startswith(_FRAGMENT) or (
+        raw.startswith(_START_OF_BLOCK) and _BEGINS_EMPTY.search(raw) is None
+    )
 
 
 def _tag(cls: type[msgspec.Struct]) -> object:
