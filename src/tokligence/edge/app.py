@@ -18,6 +18,7 @@ from tokligence.pipeline.count import count_tokens
 from tokligence.pipeline.exchange import ModelCall
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.listing import Listing
+from tokligence.pipeline.outbound import hop_of
 from tokligence.wire.contract import Codec
 from tokligence.wire.registry import CODECS
 
@@ -117,8 +118,8 @@ class App:
             call.path = plain
             await ModelCall(self.hub, call, sink, endpoint.protocol).run()
         else:
-            if call.header(b"x-tokligence-hop") == self.hub.hop[1]:
-                raise GatewayError("gateway.loop")
+            if not endpoint.open:
+                hop_of(self.hub, call)  # a list of models too is asked of endpoints, one of which may be us
             await self._answers[endpoint.does](call, sink, endpoint)
 
     def _check_token(self, call: Call) -> None:
