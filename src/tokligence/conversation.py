@@ -296,7 +296,8 @@ class Sampling(Struct, frozen=True):
 
 class Request(Struct, frozen=True):
     """One model call. `system` turns stand in `turns` where the client put them; Anthropic's top-level `system`
-    is the first turn. `extras`: request-level fields that only `extras.origin` has."""
+    is the first turn. `extras`: request-level fields that only `extras.origin` has. `origin`: the protocol it was
+    read from, in whose terms losses are named."""
 
     model: str
     turns: tuple[Turn, ...]
@@ -316,6 +317,7 @@ class Request(Struct, frozen=True):
     include_usage: bool = False
     extras: Extras | None = None
     losses: tuple[Loss, ...] = ()  # found while reading
+    origin: ProtocolId | None = None
 
 
 # --- answer ---------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 `EXTRA_SEVERITY` is by field name, for every place where a field may stand (request, message, part, tool, answer).
 A name that is not in the table is not known to us, so it counts as semantic. Names from the vendors' SDKs of
-2026-11 (openai 3.57 `types/chat`, anthropic 1.17 `types` and `types/beta`).
+2026-11 (openai 3.57 `types/chat`, anthropic 2.13 `types` and `types/beta`).
 """
 
 from __future__ import annotations
@@ -35,23 +35,35 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "obfuscation": _C,
     "system_fingerprint": _C,
     # --- Anthropic, request
+    "allowed_callers": _S,
     "billing_policy": _C,
     "cache_control": _C,
+    "caller": _S,
     "citations": _S,
+    "clear_at": _S,
     "compaction": _S,
     "container": _S,
     # Old thinking and old tool results are cleared in long conversations; without it the model sees more, not less.
     "context_management": _C,
+    "defer_loading": _C,  # the tool is shown at once instead of when it is searched for
     "diagnostics": _C,
     "eager_input_streaming": _C,
     "fallback_credit_token": _C,
     "fallbacks": _S,
     "inference_geo": _S,  # where data may go is not ours to drop silently
+    "input_examples": _S,
     "mcp_servers": _S,
+    "output_config": _S,  # what is left of it: a task's budget
     "speed": _C,
+    "thinking": _S,  # a kind that only Anthropic has
     "thread": _S,
+    "toolset_name": _S,
+    "transformations": _S,
     "user_profile_id": _C,
     "workspace_id": _C,
+    # --- Anthropic, answer
+    "input_transformations": _C,
+    "stop_details": _C,  # the finish reason says it in one word
     # --- OpenRouter and self-hosted servers
     "format": _C,  # of a reasoning detail: names the vendor's encoding
     "id": _C,

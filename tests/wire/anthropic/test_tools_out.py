@@ -74,13 +74,13 @@ def test_a_schema_open_on_purpose_cannot_be_strict() -> None:
     tool = Tool("f", "tools[0]", parameters=b'{"type":"object","additionalProperties":true}', strict=True)
     body, lost, _ = write(request(tools=(tool,)))
     assert "strict" not in body["tools"][0]
-    assert losses(lost) == ["tools[0].strict unsupported cosmetic"]
+    assert losses(lost) == ["tools[0].strict unsupported semantic"]
 
 
 def test_a_model_without_strict_tools_gets_none() -> None:
     body, lost, _ = write(request(tools=(replace(F, strict=True),)), OLD)
     assert "strict" not in body["tools"][0]
-    assert losses(lost) == ["tools[0].strict model_capability cosmetic"]
+    assert losses(lost) == ["tools[0].strict model_capability semantic"]
 
 
 def test_tools_of_the_vendor_go_back_and_others_are_lost() -> None:
@@ -141,7 +141,24 @@ def test_a_model_that_cannot_be_forced_is_asked() -> None:
 def test_a_schema_goes_to_the_models_own_structured_output() -> None:
     body, lost, written = write(request(output=SCHEMA))
     assert body["output_config"] == {"format": {"type": "json_schema", "schema": CLOSED}}
-    assert (lost, written.memory.output_tool) == ([], None)
+    assert losses(lost) == ["response_format.name unsupported cosmetic"]
+    assert written.memory.output_tool is None
+
+
+def test_the_formats_description_becomes_the_schemas() -> None:
+    for own, said in ((b"", "A name."), (b',"description":"Own."', "A name.\n\nOwn.")):
+        schema = b'{"type":"object","properties":{}' + own + b"}"
+        output = OutputFormat(OutputKind.JSON_SCHEMA, description="A name.", schema=schema)
+        body, lost, _ = write(request(output=output))
+        assert body["output_config"]["format"]["schema"]["description"] == said
+        assert losses(lost) == ["response_format converted cosmetic"]
+
+
+def test_a_description_of_what_is_no_schema_goes_to_the_forced_tool() -> None:
+    output = OutputFormat(OutputKind.JSON_SCHEMA, description="Any.", schema=b"true")
+    body, _, written = write(request(output=output))
+    assert written.memory.output_tool == body["tools"][0]["name"]
+    assert body["tools"][0]["description"] == "Any."
 
 
 def test_a_schema_outside_the_subset_is_converted() -> None:

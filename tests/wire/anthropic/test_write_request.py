@@ -217,7 +217,7 @@ def test_arguments_that_are_no_object_are_wrapped(arguments: str) -> None:
     turns = (user("q"), assistant(ToolCall("a", "f", arguments)), user(ToolResult("a", (Text("bad"),))))
     body, lost, _ = write(request(*turns, tools=(Tool("f", "tools[0]"),)))
     assert body["messages"][1]["content"][0]["input"] == {"invalid_json": arguments}
-    assert losses(lost) == ["messages[1] repaired cosmetic"]
+    assert losses(lost) == ["messages[1].content[0] repaired cosmetic"]
 
 
 def test_arguments_go_on_as_they_were_written() -> None:
@@ -229,7 +229,7 @@ def test_arguments_go_on_as_they_were_written() -> None:
 def test_a_call_said_by_the_user_is_dropped_with_a_loss() -> None:
     blocks, lost = content(ToolCall("a", "f", "{}"), Text("x"))
     assert blocks == [text("x")]
-    assert "messages[0] unsupported semantic" in lost
+    assert "messages[0].content[0] unsupported semantic" in lost
 
 
 def test_results_hold_images_and_lose_what_they_cannot() -> None:
@@ -240,7 +240,7 @@ def test_results_hold_images_and_lose_what_they_cannot() -> None:
     )
     body, lost, _ = write(request(*turns, tools=(Tool("f", "tools[0]"),)))
     assert [block["type"] for block in body["messages"][2]["content"][0]["content"]] == ["image", "text"]
-    assert losses(lost) == ["messages[2].audio unsupported semantic"]
+    assert losses(lost) == ["messages[2].content[0].content[2] unsupported semantic"]
 
 
 # --- thinking in the history ----------------------------------------------------------------------------
@@ -268,11 +268,11 @@ def test_signed_thinking_goes_back_to_its_issuer() -> None:
 def test_foreign_or_unsigned_thinking_does_not(part: Part) -> None:
     body, lost, _ = write(request(user("q"), assistant(part, "a"), user("b")))
     assert body["messages"][1]["content"] == [text("a")]
-    assert losses(lost) == ["messages[1] foreign_signature cosmetic"]
+    assert losses(lost) == ["messages[1].content[0] foreign_signature cosmetic"]
 
 
 def test_thinking_said_by_a_user_is_dropped() -> None:
-    assert content(SIGNED, Text("x")) == ([text("x")], ["messages[0] foreign_signature cosmetic"])
+    assert content(SIGNED, Text("x")) == ([text("x")], ["messages[0].content[0] foreign_signature cosmetic"])
 
 
 # --- media ----------------------------------------------------------------------------------------------
@@ -294,17 +294,20 @@ def test_images_are_written_from_every_source(source: Any, wire: dict[str, str])
     "source", [UrlSource("http://x/y.png"), FileSource("f", CHAT), Base64Source("image/tiff", "aGk=")]
 )
 def test_an_image_that_the_vendor_does_not_take_leaves_a_placeholder(source: Any) -> None:
-    assert content(Image(source)) == ([text("[image omitted]")], ["messages[0].image unsupported semantic"])
+    assert content(Image(source)) == (
+        [text("[image omitted]")],
+        ["messages[0].content[0] unsupported semantic"],
+    )
 
 
 def test_an_image_for_a_blind_model_leaves_a_placeholder() -> None:
     body, lost, _ = write(request(user(Image(PNG))), replace(CARD, images=False))
     assert body["messages"][0]["content"] == [text("[image omitted]")]
-    assert losses(lost) == ["messages[0].image model_capability semantic"]
+    assert losses(lost) == ["messages[0].content[0] model_capability semantic"]
 
 
 def test_an_images_detail_is_recorded() -> None:
-    assert content(Image(PNG, detail="high"))[1] == ["messages[0].detail unsupported cosmetic"]
+    assert content(Image(PNG, detail="high"))[1] == ["messages[0].content[0].detail unsupported cosmetic"]
 
 
 def test_images_and_documents_of_an_assistant_leave_placeholders() -> None:
@@ -347,7 +350,7 @@ def test_documents_are_written_from_every_source(source: Any, wire: dict[str, An
 def test_a_document_that_the_vendor_does_not_take_leaves_a_placeholder(source: Any) -> None:
     assert content(Document(source)) == (
         [text("[document omitted]")],
-        ["messages[0].document unsupported semantic"],
+        ["messages[0].content[0] unsupported semantic"],
     )
 
 
@@ -355,7 +358,7 @@ def test_audio_and_refusals_become_text() -> None:
     assert content(Audio("aGk=", "wav"))[0] == [text("[audio omitted]")]
     body, lost, _ = write(request(user("q"), assistant(Refusal("no")), user("b")))
     assert body["messages"][1]["content"] == [text("no")]
-    assert losses(lost) == ["messages[1] converted cosmetic"]
+    assert losses(lost) == ["messages[1].content[0] converted cosmetic"]
 
 
 def test_blocks_of_the_vendors_own_go_back_and_others_are_lost() -> None:
@@ -364,14 +367,17 @@ def test_blocks_of_the_vendors_own_go_back_and_others_are_lost() -> None:
     )
     blocks, lost = content(own, Opaque(CHAT, "input_file", b"{}"))
     assert blocks == [{"type": "search_result", "source": "s", "title": "t", "content": []}]
-    assert lost == ["messages[0] unknown_part semantic"]
+    assert lost == ["messages[0].content[1] unknown_part semantic"]
 
 
 def test_fields_of_parts_go_back_to_their_protocol_only() -> None:
     own = Extras(ANTHROPIC, {"transformations": b'{"oversized_image":"error"}'})
     blocks, lost = content(Image(PNG, extras=own), Text("x", extras=chat_extras(novel=b"1", store=b"true")))
     assert blocks[0]["transformations"] == {"oversized_image": "error"}
-    assert lost == ["messages[0].novel unknown_field semantic", "messages[0].store unsupported cosmetic"]
+    assert lost == [
+        "messages[0].content[1].novel unknown_field semantic",
+        "messages[0].content[1].store unsupported cosmetic",
+    ]
 
 
 # --- cache ----------------------------------------------------------------------------------------------
@@ -402,8 +408,8 @@ def test_of_more_than_four_breakpoints_the_last_four_stay() -> None:
     marked = [block["text"] for block in body["messages"][0]["content"] if "cache_control" in block]
     assert marked == ["2", "3", "4", "5"]
     assert losses(lost) == [
-        "messages[0].cache_control clamped cosmetic",
-        "messages[1].cache_control clamped cosmetic",
+        "messages[0].content[0].cache_control clamped cosmetic",
+        "messages[1].content[0].cache_control clamped cosmetic",
     ]
 
 
@@ -418,7 +424,7 @@ def test_a_results_own_breakpoint_covers_those_within() -> None:
     result = body["messages"][2]["content"][0]
     assert result["cache_control"] == {"type": "ephemeral"}
     assert result["content"] == [text("r")]
-    assert losses(lost) == ["messages[0].cache_control clamped cosmetic"]
+    assert losses(lost) == ["messages[0].content[0].cache_control clamped cosmetic"]
 
 
 def test_a_lifetime_that_is_unknown_or_out_of_order_is_the_default() -> None:
@@ -433,7 +439,7 @@ def test_a_lifetime_that_is_unknown_or_out_of_order_is_the_default() -> None:
         {"type": "ephemeral"},
         {"type": "ephemeral", "ttl": "5m"},
     ]
-    assert losses(lost) == ["messages[0].cache_control.ttl clamped cosmetic"] * 2
+    assert losses(lost) == ["messages[0].content[0].cache_control.ttl clamped cosmetic"] * 2
 
 
 # --- the rest -------------------------------------------------------------------------------------------
@@ -486,7 +492,7 @@ def test_sampling_that_asks_for_nothing_is_no_loss() -> None:
 
 def test_verbosity_and_metadata_are_recorded() -> None:
     _, lost, _ = write(request(verbosity="low", metadata={"a": "b"}))
-    assert losses(lost) == ["verbosity unsupported cosmetic", "metadata unsupported cosmetic"]
+    assert losses(lost) == ["verbosity unsupported semantic", "metadata unsupported cosmetic"]
     assert write(request(verbosity="medium"))[1] == []
 
 

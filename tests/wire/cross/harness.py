@@ -109,7 +109,9 @@ def target(model: str, provider: str) -> Target:
     """A provider's id, or an unknown compatible server that takes reasoning back in a field of its own."""
     row = BY_ID.get(provider)
     if row is None:
-        return Target(model, CATALOGUE.card(model, provider), provider, Dialect(reasoning_field=FIELD_OF[provider]))
+        return Target(
+            model, CATALOGUE.card(model, provider), provider, Dialect(reasoning_field=FIELD_OF[provider])
+        )
     return Target(model, CATALOGUE.card(model, row.vendor), row.issuer, row.dialect)
 
 
@@ -131,7 +133,9 @@ def show(losses: Iterable[Loss]) -> list[str]:
 def context(*, include_usage: bool = False) -> ReplyContext:
     """Ids that are the same in each run."""
     numbers = count(1)
-    return ReplyContext("req_golden", NOW, lambda prefix: f"{prefix}new{next(numbers)}", include_usage, ESTIMATE)
+    return ReplyContext(
+        "req_golden", NOW, lambda prefix: f"{prefix}new{next(numbers)}", include_usage, ESTIMATE
+    )
 
 
 @dataclass(frozen=True)

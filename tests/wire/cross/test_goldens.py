@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.wire.cross.harness import CHAT, GOLDENS, MESSAGES, Golden, Json, dumps, faults, pretty, show, sse_events
+from tests.wire.cross.harness import (
+    CHAT,
+    GOLDENS,
+    MESSAGES,
+    Golden,
+    Json,
+    dumps,
+    faults,
+    pretty,
+    show,
+    sse_events,
+)
 from tests.wire.cross.sdk import streamed, whole
 from tests.wire.cross.vendor_streams import stream_of
 from tokligence.wire.contract import ErrorView
@@ -114,11 +125,15 @@ def comparable(answer: Json) -> Json:
 
 def _chat(answer: Json) -> Json:
     choice = answer["choices"][0]
-    message = {key: value for key, value in choice["message"].items() if value is not None and key != "parsed"}
+    message = {
+        key: value for key, value in choice["message"].items() if value is not None and key != "parsed"
+    }
     for call in message.get("tool_calls", ()):
         call.pop("index", None)
         call["function"].pop("parsed_arguments", None)
-        call["function"]["arguments"] = json.loads(call["function"]["arguments"])  # white space is the model's
+        call["function"]["arguments"] = json.loads(
+            call["function"]["arguments"]
+        )  # white space is the model's
     return {
         "model": answer["model"],
         "message": message,
@@ -138,7 +153,9 @@ def _messages(answer: Json) -> Json:
         "content": content,
         "stop_reason": answer["stop_reason"],
         "stop_sequence": answer["stop_sequence"],
-        "usage": {name: answer["usage"][name] for name in COUNTED},  # the SDK takes no others from a stream's end
+        "usage": {
+            name: answer["usage"][name] for name in COUNTED
+        },  # the SDK takes no others from a stream's end
     }
 
 
@@ -201,7 +218,12 @@ def chat_order(events: list[Any]) -> None:
     assert len(ends) == (0 if failed else 1)
     said = [n for n, chunk in enumerate(chunks) for choice in chunk["choices"] if choice["delta"]]
     assert not ends or max(said) < ends[0]
-    called = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", ())]
+    called = [
+        call
+        for chunk in chunks
+        for choice in chunk["choices"]
+        for call in choice["delta"].get("tool_calls", ())
+    ]
     heads = [call["index"] for call in called if "id" in call]
     assert heads == list(range(len(heads)))
     latest = [call["index"] for call in called]

@@ -28,7 +28,11 @@ def pieces(text: str, size: int) -> list[str]:
 def _chat(answer: Json, size: int) -> Iterator[bytes]:
     choice = answer["choices"][0]
     message = choice["message"]
-    head = {key: answer[key] for key in ("id", "created", "model", "service_tier", "system_fingerprint") if key in answer}
+    head = {
+        key: answer[key]
+        for key in ("id", "created", "model", "service_tier", "system_fingerprint")
+        if key in answer
+    }
     head["object"] = "chat.completion.chunk"
 
     def chunk(delta: Json, finish: str | None = None) -> bytes:
@@ -42,7 +46,9 @@ def _chat(answer: Json, size: int) -> Iterator[bytes]:
             yield chunk({field: piece})
     for index, call in enumerate(message.get("tool_calls") or ()):
         function = {"name": call["function"]["name"], "arguments": ""}
-        yield chunk({"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": function}]})
+        yield chunk(
+            {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": function}]}
+        )
         for piece in pieces(call["function"]["arguments"], size):
             yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     if "function_call" in message:
@@ -103,14 +109,21 @@ def _block(block: Json, size: int) -> tuple[Json, list[Json]]:
     kind = block["type"]
     if kind == "text":
         head = {key: value for key, value in block.items() if key != "citations"} | {"text": ""}
-        deltas: list[Any] = [{"type": "citations_delta", "citation": each} for each in block.get("citations") or ()]
-        return head, [*({"type": "text_delta", "text": piece} for piece in pieces(block["text"], size)), *deltas]
+        deltas: list[Any] = [
+            {"type": "citations_delta", "citation": each} for each in block.get("citations") or ()
+        ]
+        return head, [
+            *({"type": "text_delta", "text": piece} for piece in pieces(block["text"], size)),
+            *deltas,
+        ]
     if kind == "thinking":
         deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"], size)]
         signed = {"type": "signature_delta", "signature": block["signature"]}
         return {"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signed]
     if kind in ("tool_use", "server_tool_use"):
-        whole = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":")) if block["input"] else ""
+        whole = (
+            json.dumps(block["input"], ensure_ascii=False, separators=(",", ":")) if block["input"] else ""
+        )
         deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *pieces(whole, size))]
         return {**block, "input": {}}, deltas
     return block, []

@@ -457,6 +457,7 @@ def test_unknown_fields_are_recorded_once_for_each_shape_of_chunk():
         chunk({"content": "a", "new": 2}, **odd), chunk({"content": "b", "new": 2}, **odd), STOP, DONE
     )
     assert losses == [
+        Loss("system_fingerprint", LossReason.UNSUPPORTED, Severity.COSMETIC),
         Loss("choices[].delta.new", LossReason.UNKNOWN_FIELD),
         Loss("odd", LossReason.UNKNOWN_FIELD),
         Loss("provider", LossReason.UNSUPPORTED, Severity.COSMETIC),

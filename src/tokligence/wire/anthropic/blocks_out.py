@@ -138,12 +138,12 @@ class Blocks:
         """The blocks of a turn, without those that the vendor refuses as blank."""
         blocks: list[Block] = []
         blank = False  # whether a block may be blank
-        for part in parts:
+        for index, part in enumerate(parts):
             if type(part) is Text and part.cache is None and part.extras is None:
                 block: Block | None = {"type": "text", "text": part.text}
                 blank = blank or not part.text or part.text.isspace()
             else:
-                block = self._write_part(part, role, path)
+                block = self._write_part(part, role, f"{path}.content[{index}]")
                 blank = blank or (type(part) is Text or type(part) is Refusal)
             if block is not None:
                 blocks.append(block)
@@ -185,7 +185,7 @@ class Blocks:
 
     def _placeholder(self, kind: str, path: str, reason: LossReason) -> Block:
         """So that the model knows that something was there."""
-        self.lose(f"{path}.{kind}", reason, Severity.SEMANTIC)
+        self.lose(path, reason, Severity.SEMANTIC)
         return {"type": "text", "text": f"[{kind} omitted]"}
 
     def _tool_call(self, part: ToolCall, role: Role, path: str) -> Block | None:
@@ -267,7 +267,10 @@ class Blocks:
             case TextSource():
                 return {"type": "text", "media_type": "text/plain", "data": part.source.text}
             case ContentSource():
-                return {"type": "content", "content": self.write(part.source.parts, Role.USER, path)}
+                return {
+                    "type": "content",
+                    "content": self.write(part.source.parts, Role.USER, f"{path}.source"),
+                }
             case Base64Source() if part.source.media_type.startswith("text/"):
                 text = _decoded(part.source.data)
                 return None if text is None else {"type": "text", "media_type": "text/plain", "data": text}

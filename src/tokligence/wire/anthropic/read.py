@@ -106,6 +106,7 @@ def read_request(raw: bytes) -> Request:
         stream=bool(wire.stream),
         extras=extras_of(fields, wire.extras),
         losses=tuple(losses),
+        origin=ProtocolId.ANTHROPIC,
     )
 
 

@@ -101,6 +101,16 @@ def output_schema(raw: bytes) -> tuple[bytes, bool] | None:
     return (raw, False) if subset == schema else (msgspec.json.encode(subset), True)
 
 
+def described(raw: bytes, description: str) -> bytes:
+    """The schema with a description of the whole, before its own if it has one."""
+    try:
+        schema = msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.ValidationError, RecursionError):
+        return raw  # true, null, too deep: no schema that the vendor takes
+    own = schema.get("description")
+    return msgspec.json.encode({**schema, "description": f"{description}\n\n{own}" if own else description})
+
+
 class _OpenError(Exception):
     """An object takes properties that the schema does not name."""
 

@@ -41,7 +41,7 @@ from tokligence.conversation import (
 )
 from tokligence.wire.anthropic.signatures import pack
 from tokligence.wire.anthropic.tables import STOP_REASON_OF
-from tokligence.wire.anthropic.usage import write_usage
+from tokligence.wire.anthropic.usage import usage_losses, write_usage
 from tokligence.wire.anthropic.write import message_id, write_answer_part, write_stream_error
 from tokligence.wire.contract import ErrorView, ReplyContext
 from tokligence.wire.severity import foreign_losses
@@ -179,6 +179,7 @@ class StreamWriter:
             self.losses += foreign_losses(extras, ProtocolId.ANTHROPIC)
             if extras.origin is ProtocolId.ANTHROPIC:
                 delta.update((name, Raw(value)) for name, value in extras.fields.items())
+        self.losses += usage_losses(self._usage)
         usage = self._usage
         if usage is None:
             usage = Usage(input=self._context.estimated_input, output=-(-self._bytes // 4), exact=False)

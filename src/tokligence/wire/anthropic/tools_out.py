@@ -26,7 +26,7 @@ from tokligence.conversation import (
     ToolMode,
 )
 from tokligence.wire.anthropic.blocks_out import Blocks
-from tokligence.wire.anthropic.schemas import OPEN_OBJECT, output_schema, tool_schema
+from tokligence.wire.anthropic.schemas import OPEN_OBJECT, described, output_schema, tool_schema
 
 OUTPUT_TOOL: Final = "final_answer"
 _OUTPUT_DESCRIPTION: Final = "Give your final answer by calling this tool: its input is the answer."
@@ -104,7 +104,7 @@ def _be_strict(out: dict[str, object], schema: bytes, path: str, blocks: Blocks,
     subset = output_schema(schema) if card.strict_tools else None
     if subset is None:
         reason = LossReason.UNSUPPORTED if card.strict_tools else LossReason.MODEL_CAPABILITY
-        blocks.lose(f"{path}.strict", reason, _C)
+        blocks.lose(f"{path}.strict", reason, _S)
         return schema
     out["strict"] = True
     if subset[1]:
@@ -157,11 +157,15 @@ def _write_choice(
 def _plan_output(output: OutputFormat, plan: Tools, blocks: Blocks, card: ModelCard) -> None:
     schema = output.schema if output.kind is OutputKind.JSON_SCHEMA else None
     if schema is not None and card.structured_output:
-        native = output_schema(schema)
+        native = output_schema(
+            schema if output.description is None else described(schema, output.description)
+        )
         if native is not None:
             plan.format = {"type": "json_schema", "schema": Raw(native[0])}
             if native[1]:
                 blocks.lose("response_format", LossReason.CONVERTED, _C)
+            if output.name is not None:
+                blocks.lose("response_format.name", LossReason.UNSUPPORTED, _C)
             return
     if plan.choice is not None and plan.choice["type"] == "tool":
         blocks.lose("response_format", LossReason.UNSUPPORTED, _S)

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tokligence.conversation import Extras, ProtocolId, Usage
+from tokligence.conversation import Extras, Loss, LossReason, ProtocolId, Severity, Usage
 from tokligence.wire.anthropic.tables import ANSWER_TIER_OF
 from tokligence.wire.anthropic.types import ABSENT, NULL, CacheCreationWire, ServerToolUseWire, UsageWire
 
@@ -118,3 +118,10 @@ def write_usage(usage: Usage, service_tier: str | None) -> dict[str, object]:
             (name, Raw(value)) for name, value in usage.extras.fields.items() if name != "web_fetch_requests"
         )
     return out
+
+
+def usage_losses(usage: Usage | None) -> list[Loss]:
+    """What was counted that Messages has no word for; it is a part of the other counts."""
+    if usage is None or not (usage.input_audio or usage.output_audio):
+        return []
+    return [Loss("usage.audio_tokens", LossReason.UNSUPPORTED, Severity.COSMETIC)]

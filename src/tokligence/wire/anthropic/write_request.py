@@ -26,6 +26,7 @@ from tokligence.wire.anthropic.tools_out import Tools, plan_tools
 from tokligence.wire.contract import ReplyMemory, Target, Written
 from tokligence.wire.pairing import pair
 from tokligence.wire.severity import foreign_losses, severity_of
+from tokligence.wire.terms import in_terms
 
 _OPENING: Final = "(The conversation begins with your message.)"
 """Said by the user of a history that starts with the assistant: "first message must use the user role"."""
@@ -70,7 +71,7 @@ def write_request(request: Request, target: Target) -> Written:
     _write_rest(body, request, target, blocks)
     blocks.place_breakpoints()
     memory = ReplyMemory(blocks.names.renames, tools.output_tool)
-    return Written(_encode(body), tuple(blocks.losses), memory)
+    return Written(_encode(body), in_terms(blocks.losses, request.origin), memory)
 
 
 # --- turns ----------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ def _write_rest(body: dict[str, object], request: Request, target: Target, block
     if request.sampling != _NO_SAMPLING:
         _lose_sampling(request.sampling, blocks)
     if request.verbosity not in (None, "medium"):
-        blocks.lose("verbosity", LossReason.UNSUPPORTED, _C)
+        blocks.lose("verbosity", LossReason.UNSUPPORTED, _S)
     if request.metadata:
         blocks.lose("metadata", LossReason.UNSUPPORTED, _C)
     if request.user:

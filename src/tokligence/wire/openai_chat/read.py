@@ -146,6 +146,7 @@ def read_request(raw: bytes) -> Request:
         bool(options is not None and options.include_usage),
         _read_request_extras(wire),
         tuple(losses),
+        OWN,
     )
 
 

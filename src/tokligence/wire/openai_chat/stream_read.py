@@ -172,6 +172,9 @@ class ChatStreamReader:
         self._answer_id = chunk.id or str(chunk.created)
         opened = Opened(chunk.id or "", chunk.model or "", None, created, chunk.service_tier)
         out.append(opened)
+        if chunk.system_fingerprint is not None:
+            name = "system_fingerprint"
+            self._lose_once(name, LossReason.UNSUPPORTED, severity_of(name))
 
     def _done(self) -> list[StreamEvent]:
         out: list[StreamEvent] = []

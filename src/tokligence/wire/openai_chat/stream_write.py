@@ -44,7 +44,7 @@ from tokligence.wire.contract import ErrorView, ReplyContext
 from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
 from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON
-from tokligence.wire.openai_chat.usage import write_usage
+from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.openai_chat.write_answer import ID_PREFIX, finish_losses, write_stream_error
 from tokligence.wire.severity import foreign_losses
 
@@ -130,7 +130,7 @@ class ChatStreamWriter:
                 status = event.status or 502
                 return self.fail(ErrorView(status, event.message, self._context.request_id, event.code))
             case OpaqueDelta():
-                self.losses.append(Loss(f"content[{event.index}].{event.kind}", LossReason.UNSUPPORTED))
+                self._lose_delta(event)
                 return b""
             case Ping():
                 return b""
@@ -248,6 +248,12 @@ class ChatStreamWriter:
             return self._before + b'"{}"' + self._after  # "" is not JSON: clients would fail on it
         return b""
 
+    def _lose_delta(self, event: OpaqueDelta) -> None:
+        """Once for each kind and block; a block that was dropped is lost with all that it holds."""
+        loss = Loss(f"content[{event.index}].{event.kind}", LossReason.UNSUPPORTED)
+        if self._kind is not _Kind.DROPPED and loss not in self.losses:
+            self.losses.append(loss)
+
     # --- the end ------------------------------------------------------------------------------------
 
     def _finish(self, event: Finished) -> bytes:
@@ -258,6 +264,7 @@ class ChatStreamWriter:
 
     def _close(self) -> bytes:
         self._over = True
+        self.losses += usage_losses(self._usage)
         if self._usage is None or not self._context.include_usage:
             return DONE
         return self._envelope + b'],"usage":' + orjson.dumps(write_usage(self._usage)) + b"}\n\n" + DONE

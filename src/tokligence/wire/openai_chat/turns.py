@@ -51,6 +51,7 @@ Json = dict[str, Any]
 _WHOLE: Final = msgspec.json.Decoder(msgspec.Raw)
 _MOVED: Final = "[{kind}: see the next user message]"
 _FROM_RESULT: Final = "[{kind} from the result of tool call {call_id}]"
+_OMITTED: Final = "[{kind} omitted]"
 _NO_IMAGES: Final = "[image omitted: the model takes no images]"
 
 
@@ -82,7 +83,7 @@ class Messages:
             if len(turn.parts) == 1 and type(part := turn.parts[0]) is Text and part.text:
                 # The usual message: one text, no need to look further.
                 if part.cache is not None or part.extras is not None:
-                    self._marks(part, turn.path)
+                    self._marks(part, f"{turn.path}.content[0]")
                 self._append(self._roles[role], part.text, turn)
             elif role is Role.ASSISTANT:
                 self._assistant(turn)
@@ -239,6 +240,7 @@ class Messages:
                 url = f"data:{media_type};base64,{data}"
             case _:
                 self.lose(f"{path}.source")
+                out.append(_text(_OMITTED.format(kind="image")))
                 return
         node: Json = {"url": url}
         if image.detail is not None:
@@ -268,6 +270,7 @@ class Messages:
                 return
             case FileSource(origin=origin) if origin is not OWN:
                 self.lose(f"{path}.source")
+                out.append(_text(_OMITTED.format(kind="document")))
                 return
             case FileSource(file_id=file_id):
                 file: Json = {"file_id": file_id}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from tokligence.conversation import Usage
+from tokligence.conversation import Loss, LossReason, Severity, Usage
 from tokligence.wire.openai_chat.types import UsageWire
 
 
@@ -48,3 +48,10 @@ def write_usage(usage: Usage) -> dict[str, object]:
             "audio_tokens": usage.output_audio,
         },
     }
+
+
+def usage_losses(usage: Usage | None) -> list[Loss]:
+    """What was counted that Chat has no word for. The ledger has it all the same."""
+    if usage is None or not usage.web_searches:
+        return []
+    return [Loss("usage.server_tool_use", LossReason.UNSUPPORTED, Severity.COSMETIC)]

@@ -6,7 +6,7 @@
 | `stop`                             | the first four; not to models that refuse it                             |
 | `sampling`                         | not to models that refuse it; `top_k` has no field                       |
 | `reasoning`                        | `reasoning_effort`: the word, or the one nearest to the budget           |
-| `output`                           | `response_format`; `strict` if asked for or if the schema is ready for it |
+| `output`                           | `response_format`; `strict` if the schema is ready for it, unless ruled out  |
 | `tool_choice` AUTO, ANY with names | `allowed_tools`                                                          |
 | `user` above 64 characters         | its SHA-256                                                              |
 | `service_tier`                     | by table                                                                 |
@@ -44,6 +44,7 @@ from tokligence.wire.openai_chat.schema import as_parameters, strict_ready
 from tokligence.wire.openai_chat.tables import SERVICE_TIER
 from tokligence.wire.openai_chat.turns import Json, Messages
 from tokligence.wire.pairing import pair
+from tokligence.wire.terms import in_terms
 
 MAX_STOPS: Final = 4
 MAX_USER: Final = 64
@@ -95,7 +96,8 @@ def write_request(request: Request, target: Target) -> Written:
     if effort is not None:
         body["reasoning_effort"] = effort
     _write_rest(request, target, body, messages)
-    return Written(orjson.dumps(body), tuple(losses), _memory(messages, tools) if tools else _NO_MEMORY)
+    memory = _memory(messages, tools) if tools else _NO_MEMORY
+    return Written(orjson.dumps(body), in_terms(losses, request.origin), memory)
 
 
 def _memory(messages: Messages, tools: list[Json]) -> ReplyMemory:
@@ -155,7 +157,7 @@ def _write_choice(request: Request, target: Target, body: Json, messages: Messag
     choice = request.tool_choice
     if "tools" not in body:  # OpenAI refuses both fields then
         if choice is not None and choice.mode in {ToolMode.ANY, ToolMode.TOOL}:
-            messages.lose("tool_choice", LossReason.REPAIRED)
+            messages.lose("tool_choice")
         return
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
@@ -187,7 +189,7 @@ def _write_limits(request: Request, target: Target, body: Json, messages: Messag
         most = target.card.max_output_tokens
         if most is not None and limit > most:
             limit = most
-            messages.lose("max_tokens", LossReason.CLAMPED)
+            messages.lose("max_tokens", LossReason.CLAMPED, Severity.COSMETIC)
         body[target.dialect.max_tokens_field] = limit
     if not request.stop:
         return
@@ -233,7 +235,7 @@ def _write_format(output: OutputFormat, target: Target, body: Json, messages: Me
     strict = output.strict
     if output.schema is not None:
         schema["schema"] = Fragment(output.schema)
-        if strict is None:
+        if strict is not False:
             # Anthropic's format binds the model; here only `strict` does, and it takes fewer schemas.
             strict = strict_ready(output.schema) or None
             if strict is None:
@@ -265,7 +267,7 @@ def _effort(reasoning: Reasoning | None, target: Target, messages: Messages) -> 
         return None
     if wanted is None and reasoning.budget is not None:
         wanted = effort_of_budget(reasoning.budget)
-    return None if wanted is None else _accepted(wanted, target, messages, Severity.COSMETIC)
+    return None if wanted is None else _accepted(wanted, target, messages)
 
 
 def _effort_off(reasoning: Reasoning, target: Target, messages: Messages) -> str | None:
@@ -278,15 +280,16 @@ def _effort_off(reasoning: Reasoning, target: Target, messages: Messages) -> str
         return reasoning.effort
     if card.thinking_off is ThinkingOff.OMIT:
         return None
-    return _accepted("none", target, messages, Severity.SEMANTIC)
+    messages.lose("reasoning", LossReason.MODEL_CAPABILITY)
+    return nearest_effort("none", target.card.efforts) if card.efforts else None
 
 
-def _accepted(wanted: str, target: Target, messages: Messages, severity: Severity) -> str | None:
+def _accepted(wanted: str, target: Target, messages: Messages) -> str | None:
     effort = nearest_effort(wanted, target.card.efforts)
     if effort != wanted:
-        messages.lose("reasoning.effort", LossReason.CLAMPED, severity)
+        messages.lose("reasoning.effort", LossReason.CLAMPED, Severity.COSMETIC)
     if effort not in EFFORTS:
-        messages.lose("reasoning.effort", severity=severity)
+        messages.lose("reasoning.effort", severity=Severity.COSMETIC)
         return None
     return effort
 

@@ -23,7 +23,7 @@ from tokligence.wire.contract import ErrorView, Reply, ReplyContext
 from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
 from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON, error_type
-from tokligence.wire.openai_chat.usage import write_usage
+from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.severity import foreign_losses
 
 ID_PREFIX = "chatcmpl-"
@@ -32,6 +32,7 @@ ID_PREFIX = "chatcmpl-"
 def write_response(response: Response, context: ReplyContext) -> Reply:
     losses = foreign_losses(response.extras, OWN)
     losses += finish_losses(response.finish, response.stop_sequence)
+    losses += usage_losses(response.usage)
     body: dict[str, Any] = {
         "id": context.new_id(ID_PREFIX),
         "object": "chat.completion",

@@ -1,0 +1,58 @@
+"""Names of what is lost, in the words of the protocol that the request was read from.
+
+A writer knows only the conversation, so it names fields as the conversation does (`reasoning`, `stop`); the client
+looks for them under its own protocol's names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from tokligence.conversation import Loss, ProtocolId
+
+FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
+    ProtocolId.OPENAI_CHAT: {
+        "reasoning": "reasoning_effort",
+        "response_format.name": "response_format.json_schema.name",
+    },
+    ProtocolId.ANTHROPIC: {
+        "reasoning": "thinking",
+        "reasoning.display": "thinking.display",
+        "reasoning.effort": "output_config.effort",
+        "response_format": "output_config.format",
+        "response_format.strict": "output_config.format",
+        "stop": "stop_sequences",
+        "user": "metadata.user_id",
+    },
+}
+"""Field of the conversation's request -> its path in each protocol, where they differ."""
+
+TOOL: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
+    ProtocolId.OPENAI_CHAT: {"parameters": "function.parameters", "strict": "function.strict"},
+    ProtocolId.ANTHROPIC: {"parameters": "input_schema"},
+}
+"""The same for the fields of a tool."""
+
+_TOOL: Final = re.compile(r"(tools\[\d+\])\.(\w+)")
+_SYSTEM: Final = "system.content["
+
+
+def in_terms(losses: Sequence[Loss], origin: ProtocolId | None) -> tuple[Loss, ...]:
+    """The losses of writing a request that was read from `origin`; None: unknown, they stay as they are."""
+    if not losses or origin is None:
+        return tuple(losses)
+    return tuple([_renamed(loss, origin) for loss in losses])
+
+
+def _renamed(loss: Loss, origin: ProtocolId) -> Loss:
+    path = FIELD[origin].get(loss.path)
+    if path is None and (tool := _TOOL.fullmatch(loss.path)) is not None:
+        name = TOOL[origin].get(tool.group(2))
+        path = None if name is None else f"{tool.group(1)}.{name}"
+    if path is None and loss.path.startswith(_SYSTEM):
+        path = "system[" + loss.path.removeprefix(_SYSTEM)  # Anthropic's, where it is an array itself
+    return loss if path is None else replace(loss, path=path)
