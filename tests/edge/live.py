@@ -33,13 +33,28 @@ class Reply:
         return json.loads(self.body)
 
 
+class HeardLog(Log):
+    """A log whose events can be waited for."""
+
+    def __init__(self, directory: Path, *, level: str) -> None:
+        self.heard: list[str] = []
+        self.changed = threading.Condition()
+        super().__init__(directory, level=level)
+
+    def _append(self, level: bytes, event: str, fields: bytes) -> None:
+        super()._append(level, event, fields)
+        with self.changed:
+            self.heard.append(event)
+            self.changed.notify_all()
+
+
 class Live:
     def __init__(self, home: Path, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         self.environ = dict(environ)
         self.flags = {"port": "0", **flags}
         self.root = home
         self.gateway: Gateway
-        self.log: Log
+        self.log: HeardLog
         self.loop: asyncio.AbstractEventLoop
         self.failure: BaseException | None = None
         self._opened = threading.Event()
@@ -52,7 +67,7 @@ class Live:
         try:
             loaded = self.load()
             loaded.home.prepare()
-            self.log = Log(loaded.home.logs_dir, level=loaded.settings.log_level)
+            self.log = HeardLog(loaded.home.logs_dir, level=loaded.settings.log_level)
             with hold_home(loaded.home), asyncio.Runner() as runner:
                 runner.run(self._whole(loaded))
         except BaseException as error:
@@ -104,6 +119,17 @@ class Live:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == name]
+
+    def wait_for(self, event: str, times: int = 1) -> None:
+        """Until the log has had it so often."""
+        with self.log.changed:
+            assert self.log.changed.wait_for(lambda: self.log.heard.count(event) >= times, 30), self.log.heard
+
+    def set(self, text: str) -> None:
+        """The configuration file of the environment."""
+        file = self.gateway.home.env_ini("dev")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
 
     # --- talking to it
 
