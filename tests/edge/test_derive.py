@@ -6,8 +6,9 @@ import pytest
 
 from tokligence.config.schema import FIELDS, SECRET_NAMES, ClientKey, ProviderSection, Settings
 from tokligence.edge.derive import OF_CLIENT, client_options, limits, provider_states, proxies_of, secrets_of
-from tokligence.edge.refusal import GOOGLE_STATUS, write_google
-from tokligence.errors import ERRORS
+from tokligence.edge.paths import Shape
+from tokligence.edge.refusal import GOOGLE_STATUS, refusal, write_google
+from tokligence.errors import ERRORS, GatewayError
 from tokligence.upstream.client import Options
 from tokligence.wire.contract import ErrorView
 
@@ -77,3 +78,12 @@ def test_every_status_of_ours_has_a_word_for_google() -> None:
         assert any(f'"status":"{word}"'.encode() in body for word in words)
     assert b'"INVALID_ARGUMENT"' in write_google(ErrorView(418, "m", "r", "c"))
     assert b'"INTERNAL"' in write_google(ErrorView(599, "m", "r", "c"))
+
+
+def test_a_refusal_says_when_to_come_back_and_whether() -> None:
+    for shape in Shape:
+        headers, _ = refusal(shape, GatewayError("gateway.overloaded", retry_after="1"), "req_1")
+        assert (b"retry-after", b"1") in headers
+        assert b"x-should-retry" not in dict(headers)
+        headers, _ = refusal(shape, GatewayError("gateway.loop"), "req_1")
+        assert (b"x-should-retry", b"false") in headers

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.edge.live import CHAT, Live, live, read_reply
+from tests.edge.peer import until
 from tokligence.edge import process
 from tokligence.edge.process import stamp
 from tokligence.edge.runfile import RunState, running
@@ -47,8 +48,7 @@ def until_running(gateway: Live, number: int) -> None:
     done = threading.Event()
 
     async def look() -> None:
-        while gateway.gateway._server.running < number:
-            await asyncio.sleep(0)
+        await until(lambda: gateway.gateway._server.running >= number)
         done.set()
 
     asyncio.run_coroutine_threadsafe(look(), gateway.loop)
@@ -94,30 +94,35 @@ def test_warnings_of_the_configuration_stand_in_the_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["passthrough", "translation"])
 def test_a_work_mode_that_is_not_there_yet_does_not_start(tmp_path: Path, mode: str) -> None:
-    with pytest.raises(GatewayError, match=f"work_mode={mode} is not available"):
-        with live(tmp_path, {"TOKLIGENCE_WORK_MODE": mode}):
-            pass
+    with (
+        pytest.raises(GatewayError, match=f"work_mode={mode} is not available"),
+        live(tmp_path, {"TOKLIGENCE_WORK_MODE": mode}),
+    ):
+        pass
 
 
 def test_without_client_keys_it_does_not_listen_for_other_machines(tmp_path: Path) -> None:
-    with pytest.raises(GatewayError, match="client_keys is empty"):
-        with live(tmp_path, {"TOKLIGENCE_HOST": "0.0.0.0"}):
-            pass
+    with (
+        pytest.raises(GatewayError, match="client_keys is empty"),
+        live(tmp_path, {"TOKLIGENCE_HOST": "0.0.0.0"}),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_named(tmp_path: Path, host: str) -> None:
     environ = {"TOKLIGENCE_HOST": host, "TOKLIGENCE_CLIENT_KEYS": f"a={KEY}"}
-    with pytest.raises(GatewayError, match=f"cannot listen on host {host}, port 0: "):
-        with live(tmp_path, environ):
-            pass
+    with (
+        pytest.raises(GatewayError, match=f"cannot listen on host {host}, port 0: "),
+        live(tmp_path, environ),
+    ):
+        pass
 
 
 def test_run_files_that_cannot_be_written_are_a_failed_start(tmp_path: Path) -> None:
     (tmp_path / "run" / "gateway.json" / "x").mkdir(parents=True)
-    with pytest.raises(GatewayError, match=r"gateway\.json: cannot be written"):
-        with live(tmp_path):
-            pass
+    with pytest.raises(GatewayError, match=r"gateway\.json: cannot be written"), live(tmp_path):
+        pass
 
 
 def test_a_stop_lets_a_running_request_finish(tmp_path: Path) -> None:
@@ -354,6 +359,5 @@ def test_another_error_of_listening_keeps_its_name(tmp_path: Path, monkeypatch: 
         raise UnicodeError("label too long")
 
     monkeypatch.setattr(process.Server, "start", start)
-    with pytest.raises(GatewayError, match="port 0: label too long"):
-        with live(tmp_path):
-            pass
+    with pytest.raises(GatewayError, match="port 0: label too long"), live(tmp_path):
+        pass
