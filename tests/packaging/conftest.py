@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -16,8 +17,12 @@ ROOT = Path(__file__).parents[2]
 
 def fresh_environment(where: Path) -> Path:
     """A virtual environment with nothing but pip. Gives its interpreter."""
-    venv.create(where, with_pip=True, symlinks=os.name != "nt")
-    return where / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    bundled = importlib.util.find_spec("ensurepip") is not None  # Debian leaves it out
+    venv.create(where, with_pip=bundled, symlinks=os.name != "nt")
+    python = where / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not bundled:
+        Pip(Path(sys.executable)).run("--python", str(python), "install", "--quiet", "pip")
+    return python
 
 
 @pytest.fixture(scope="session")
