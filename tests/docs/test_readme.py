@@ -213,8 +213,7 @@ def test_the_table_of_commands_has_every_command_and_only_real_options(
     assert {command for commands in named.values() for command in commands} == set(COMMANDS)
     for row, commands in named.items():
         for command in commands:
-            with pytest.raises(SystemExit):
-                main([command, "--help"])
+            assert main([command, "--help"]) == 0
         help_text = capsys.readouterr().out + "--version"
         assert [o for o in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row) if o not in help_text] == []
 
