@@ -15,6 +15,7 @@ from tokligence.pipeline.hub import Hub, Provider
 from tokligence.pipeline.outbound import JSON, ask, hop_of, leave_with_client, passing_headers, target_of
 from tokligence.routing.match import Resolved
 from tokligence.wire.registry import CODECS
+from tokligence.wire.splice import TopLevel
 
 COUNT_LIMIT: Final = 1024 * 1024
 """Bytes of an upstream's answer to this question."""
@@ -48,9 +49,15 @@ async def count_tokens(hub: Hub, call: Call, sink: Sink, protocol: ProtocolId) -
             ours = _ours(hub, call, provider, resolved, waited)
             sink.whole(answer.status, ours + for_client(answer.headers), theirs)
             return
-    tokens = request_tokens(codec.read_request(call.body))
+    tokens = request_tokens(codec.read_request(_as_call(call.body)))
     headers = [JSON, *_ours(hub, call, provider, resolved, waited), (b"x-tokligence-usage", b"estimated")]
     sink.whole(200, headers, msgspec.json.encode({"input_tokens": tokens}))
+
+
+def _as_call(body: bytes) -> bytes:
+    """The question as the model call that it is about: it lacks the limit of the output alone."""
+    top = TopLevel(body)
+    return body if "max_tokens" in top.values else top.append("max_tokens", b"1")
 
 
 def _ours(hub: Hub, call: Call, provider: Provider, resolved: Resolved, waited: float) -> Headers:
