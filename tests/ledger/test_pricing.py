@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tokligence.catalog.models import Price
 from tokligence.conversation import Usage
@@ -64,3 +65,12 @@ def test_an_estimate_costs_what_the_exact_count_would():
 
 def test_an_absurd_count_stays_within_what_the_ledger_stores():
     assert price(Usage(output=2**64), SONNET) == MAX_COST
+
+
+def test_a_long_prompt_is_paid_at_the_price_for_its_length():
+    above = replace(SONNET, input=6_000_000, output=22_500_000)
+    tiered = replace(SONNET, long_from=200_000, long=above)
+    classes = {"cache_read": 50_000, "cache_write_5m": 20_000, "cache_write_1h": 10_000, "output": 7}
+    at_limit, over = Usage(input=120_000, **classes), Usage(input=120_001, **classes)
+    assert price(at_limit, tiered) == price(at_limit, SONNET)
+    assert price(over, tiered) == price(over, above)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -134,6 +135,25 @@ async def test_an_upstream_that_falls_silent_ends_in_an_error_event(bench: Bench
     assert b"[DONE]" not in reply.body
     await reached(bench.openai.disconnected)
     assert (gate.row.outcome, gate.row.usage_source) == ("upstream_error", "estimated")
+
+
+async def test_a_broken_answer_to_a_request_that_only_its_upstream_understands_is_booked(bench: Bench):
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + chunk)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    gate = await bench.serve(llm_endpoint=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    body = b'{"model":"llama","stream":true,"messages":"of tomorrow"}'
+    reply = await gate.ask(CHAT, body)
+    assert chunk in reply.body
+    assert b"upstream.cut" in reply.body
+    assert (gate.row.input_tokens, gate.row.output_tokens) == (-(-len(body) // 4), 1)
+    server.close()
 
 
 async def test_a_model_name_that_is_no_header_is_encoded(bench: Bench):

@@ -158,6 +158,31 @@ async def test_every_model_in_the_list_can_be_asked_for(bench: Bench):
         gate.hub.state.router.resolve(name)
 
 
+async def test_models_that_no_route_leads_to_are_listed_by_the_name_of_their_endpoint(bench: Bench):
+    named = ProviderSection(
+        name="other", protocol="openai", base_url=bench.compatible.base_url, api_key=bench.compatible.key
+    )
+    gate = await bench.serve(
+        openai_api_key=None, providers=(named,), model_provider_routes=("gpt-4.1=other",)
+    )
+    listed = await ids(gate)
+    assert "other/gpt-4o" in listed
+    assert "gpt-4o" not in listed
+    assert "gpt-4.1" in listed
+    assert "other/gpt-4.1" not in listed
+    for name in listed:
+        gate.hub.state.router.resolve(name)
+
+
+async def test_a_slow_endpoint_is_left_out_this_time(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tokligence.pipeline.listing.PATIENCE_S", 0.02)
+    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    gate = await bench.serve(llm_endpoint=f"http://127.0.0.1:{port}/v1")
+    assert "gpt-4o" in await ids(gate)
+    silent.close()
+
+
 async def test_what_a_custom_endpoint_lists_joins_and_is_remembered(bench: Bench):
     gate = await bench.serve(openai_api_key=None, anthropic_api_key=None, **bench.endpoint())
     listed = await asyncio.gather(*(ids(gate) for _ in range(5)))

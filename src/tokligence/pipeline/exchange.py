@@ -289,8 +289,6 @@ class ModelCall:
             return
         headers = self.head(translated=True)
         headers += [JSON, (b"x-tokligence-error-code", error.code.encode())]
-        if error.retry_after is not None:
-            headers.append((b"retry-after", error.retry_after.encode()))
         if not error.retryable:
             headers.append((b"x-should-retry", b"false"))
         self.sink.whole(error.status, headers, self.codec.write_error(view))

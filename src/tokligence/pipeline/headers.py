@@ -152,14 +152,11 @@ def _loss_list(losses: Iterable[Loss], limit: int) -> str:
     whole = ",".join(entries)
     if len(whole) <= limit:
         return whole
-    kept: list[str] = []
+    kept = 0
     room = limit - len(f",+{len(entries)}")
-    for entry in entries:
-        room -= len(entry) + 1
-        if room < 0:
-            break
-        kept.append(entry)
-    return ",".join([*kept, f"+{len(entries) - len(kept)}"])
+    while (room := room - len(entries[kept]) - 1) >= 0:  # all together they exceed the limit
+        kept += 1
+    return ",".join([*entries[:kept], f"+{len(entries) - kept}"])
 
 
 def route_header(provider: str, model: str) -> bytes:

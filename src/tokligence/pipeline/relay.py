@@ -87,6 +87,14 @@ async def next_chunk(call: ModelCall, answer: Answer, opening: Opening) -> bytes
     return chunk
 
 
+def events_in(chunk: bytes, splitter: Splitter) -> list[bytes]:
+    """The raw events that a chunk completes; at the end (no chunk) the one that never got its blank line."""
+    if chunk:
+        return splitter.feed(chunk)
+    rest = splitter.rest()
+    return [rest] if rest else []
+
+
 def expect_content(call: ModelCall, answer: Answer) -> None:
     """Keep-alives do not count: content must come in time, or the stream fails."""
     answer.deadline = call.asked_at + call.state.settings.first_content_timeout_s
@@ -138,7 +146,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
         while True:
             chunk = await next_chunk(call, answer, opening)
             out = []
-            for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
+            for raw in events_in(chunk, splitter):
                 out.append(tap.feed(raw))
                 if tap.content_seen:
                     trace.output_bytes += BYTES_PER_TOKEN  # a vendor's delta holds about one token
@@ -241,7 +249,7 @@ async def _translate_events(
         chunk = await next_chunk(call, answer, stream.opening)
         events: list[StreamEvent] = []
         try:
-            for raw in splitter.feed(chunk) if chunk else [splitter.rest()]:
+            for raw in events_in(chunk, splitter):
                 name, data = parse(raw)
                 if data:
                     events.extend(reader.feed(name, data))
