@@ -35,10 +35,16 @@ def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[No
 def _handle(
     loop: asyncio.AbstractEventLoop, number: signal.Signals, action: Callable[[], None]
 ) -> Callable[[], Any]:
-    """Gives what takes it back."""
+    """Gives what takes it back: whoever handled the signal before handles it again."""
+    before = signal.getsignal(number)
     try:
         loop.add_signal_handler(number, action)
     except NotImplementedError:  # Windows
-        before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
         return lambda: signal.signal(number, before)
-    return lambda: loop.remove_signal_handler(number)
+
+    def undo() -> None:
+        loop.remove_signal_handler(number)
+        signal.signal(number, before)
+
+    return undo
