@@ -106,9 +106,8 @@ LOADS = [
     Load(
         "translated stream",
         "/v1/chat/completions",
-        {**TO_CLAUDE, "stream": True},
+        {**TO_CLAUDE, "model": "streamed/claude-sonnet-4-5-20250929", "stream": True},
         EVENTS,
-        "/stream/v1/messages",
     ),
 ]
 
