@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from tests.edge.peer import Edge, request, until
+import pytest
+
+from tests.edge.peer import Edge, Peer, request, until
 from tokligence.pipeline.contract import Call, Sink
 
 
@@ -62,23 +65,60 @@ async def test_a_client_that_closes_while_it_waits_is_noticed_before_the_answer(
     handler.go.set()
 
 
-async def test_a_client_that_closes_during_a_stream_is_noticed_at_the_next_piece(edge: Edge) -> None:
-    gone = asyncio.Event()
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("leave", [Peer.close, Peer.shut, Peer.reset])
+async def test_a_client_whose_input_ends_within_a_stream_is_gone_without_another_piece(
+    edge: Edge, leave: Callable[[Peer], None], version: str
+) -> None:
+    goings: list[bool] = []
 
     async def stream(_call: Call, sink: Sink) -> None:
+        gone = asyncio.Event()
         sink.on_gone(gone.set)
         sink.start(200, [])
-        while not sink.gone:
-            sink.write(b"piece")
-            await asyncio.sleep(0)
+        sink.write(b"piece")
+        await gone.wait()
+        goings.append(sink.gone)
+
+    server = await edge.serve(stream)
+    peer = await edge.connect(server)
+    await peer.send(f"GET / HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
+    await peer.until(b"piece")
+    leave(peer)
+    await until(lambda: goings)
+    await until(lambda: server.connections == 0)
+    assert goings == [True]
+
+
+async def test_a_client_that_shuts_its_write_side_within_a_stream_sees_that_the_answer_is_cut(
+    edge: Edge,
+) -> None:
+    async def stream(_call: Call, sink: Sink) -> None:
+        sink.start(200, [])
+        sink.write(b"piece")
+        await asyncio.Event().wait()
 
     server = await edge.serve(stream)
     peer = await edge.connect(server)
     await peer.send(request())
     await peer.until(b"piece")
-    peer.close()
-    await gone.wait()
-    await until(lambda: server.running == 0)
+    peer.shut()
+    with pytest.raises(ConnectionResetError):
+        await peer.rest()
+
+
+async def test_a_client_that_shut_its_write_side_before_a_stream_began_gets_all_of_it(edge: Edge) -> None:
+    handler = Waiting()
+    server = await edge.serve(handler)
+    peer = await edge.connect(server)
+    await peer.send(request())
+    await handler.running.wait()
+    peer.shut()
+    await until(lambda: edge.connection(server)._ended_input)
+    handler.go.set()
+    assert (await peer.reply()).body == b"answer"
+    assert await peer.closed()
+    assert handler.goings == 0
 
 
 async def test_a_client_that_shuts_its_write_side_still_gets_its_answer(edge: Edge) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import resource
 import socket
+import sys
 
 import pytest
 
+from tests.edge.conftest import LOOPS
 from tests.edge.peer import Edge, Peer, request, until, write_error
 from tokligence.edge import listen
 from tokligence.edge.limits import Limits
@@ -346,3 +349,34 @@ async def test_a_handler_that_still_books_after_its_answer_is_waited_for(edge: E
     book.set()
     assert await drain == 0
     assert booked.is_set()
+
+
+@pytest.mark.parametrize("loop_name", LOOPS)
+def test_a_loop_that_closes_under_a_running_answer_takes_its_handler_along_quietly(
+    loop_name: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: complaints.append(what.exc_value))
+    loop = LOOPS[loop_name]()
+    loop.set_exception_handler(lambda _loop, _context: None)  # told of the task that never ended
+
+    async def ask() -> Peer:
+        async def stream(_call: Call, sink: Sink) -> None:
+            sink.start(200, [])
+            sink.write(b"piece")
+            await asyncio.Event().wait()
+
+        edge = Edge(LOOPS[loop_name])
+        server = await edge.serve(stream)
+        peer = await edge.connect(server)
+        await peer.send(request())
+        await peer.until(b"piece")
+        return peer
+
+    peer = loop.run_until_complete(ask())
+    loop.close()
+    del loop
+    gc.collect()
+    peer.close()
+    assert complaints == []
+    assert all(warning.category is ResourceWarning for warning in recwarn)

@@ -12,9 +12,10 @@ Two rules keep the cost bounded. llhttp accumulates a field until its end, so th
 more than the header limit without having reported something. No timer is set for a request: a connection carries
 one `deadline`, and the server's sweep looks at all of them.
 
-A client that shuts down its write side and one that has gone look the same until we send something. The answer
-still goes out; meanwhile an HTTP/1.1 client is sent an interim `100 Continue`, which RFC 9110, 15.2 has it ignore,
-and to which a host without that connection replies with a reset.
+A client that shuts down its write side and one that has gone look the same until we send something. While the
+answer has not begun it still goes out; meanwhile an HTTP/1.1 client is sent an interim `100 Continue`, which RFC
+9110, 15.2 has it ignore, and to which a host without that connection replies with a reset. Within an answer nothing
+can be sent in between, so there the end of input means that the client has left.
 """
 
 from __future__ import annotations
@@ -165,8 +166,12 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """True keeps our side open."""
         self._ended_input = True
-        if self._answer is None:
+        answer = self._answer
+        if answer is None:
             return self._input_ended()
+        if answer.started:
+            self.cut()
+            return False
         self._watch()
         return True
 
@@ -375,10 +380,13 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - the edge is where an unforeseen error stops
             self._server.crashed(error, call)
             self._fail(answer, GatewayError("gateway.internal"), call.path)
-        finally:
-            self._server.tasks.discard(answer.task)
-            if not answer.ended:  # cancelled
+        except asyncio.CancelledError:
+            if not answer.ended:
                 answer.abandon()
+            raise
+        finally:
+            # Nothing more: this also runs when a closed loop drops the task, and its sockets are no more then.
+            self._server.tasks.discard(answer.task)
 
     def _fail(self, answer: Answer, error: GatewayError, path: str) -> None:
         if answer.started:
