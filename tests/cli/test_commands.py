@@ -232,6 +232,7 @@ def test_usage_is_there_without_a_running_gateway(cli: Cli, home: Home) -> None:
     with live(home.root) as gateway:
         gateway.post("/v1/chat/completions")
     assert json.loads(cli("usage", "--json").out)[0]["calls"] == 1
+    assert cli("usage").out.splitlines()[-1].startswith("loopback")
 
 
 def test_usage_reads_the_ledger_that_the_gateway_writes(cli: Cli, home: Home, tmp_path: Path) -> None:

@@ -379,6 +379,14 @@ def test_with_client_keys_the_banners_curl_sends_one(home: Home) -> None:
     assert "openai (set" not in text
 
 
+def test_the_banner_warns_and_says_when_nothing_leaves(home: Home) -> None:
+    environ = {"TOKLIGENCE_LLM_ENDPOINT": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "sk-x"}
+    text = banner_for(home, environ)
+    assert "  Warning: local_only is on" in text
+    assert "  Local only         no connection leaves for any other host" in text
+    assert "Not configured" not in text
+
+
 def test_on_windows_the_banners_curl_is_for_cmd(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(banner, "os", SimpleNamespace(name="nt"))
     text = banner_for(home, {})

@@ -10,16 +10,19 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.edge.live import CHAT, Live, live, read_reply
 from tests.edge.peer import until
+from tests.fakes.openai import OpenAI
 from tokligence.edge import process
 from tokligence.edge.process import stamp
 from tokligence.edge.runfile import RunState, running
 from tokligence.errors import GatewayError
 from tokligence.ledger.query import UsageReader
+from tokligence.upstream import client as upstream_client
 
 KEY = "client-key-0123456789"
 
@@ -332,6 +335,35 @@ def test_calls_under_way_keep_their_upstream_connection_through_a_reload(tmp_pat
             connection.close()
             call.sock.close()
     assert old._closed
+
+
+def test_with_a_local_endpoint_only_no_connection_leaves_for_any_other_host(
+    tmp_path: Path, compatible_upstream: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int]] = []
+    connect = upstream_client.connect
+
+    async def recorded(*args: Any, **options: Any) -> Any:
+        seen.append(args[2:4])
+        return await connect(*args, **options)
+
+    monkeypatch.setattr(upstream_client, "connect", recorded)
+    environ = {
+        "TOKLIGENCE_LLM_ENDPOINT": compatible_upstream.base_url,
+        "TOKLIGENCE_LLM_API_KEY": compatible_upstream.key,
+        "OPENAI_API_KEY": "sk-vendor",
+        "ANTHROPIC_API_KEY": "sk-ant-vendor",
+        "GEMINI_API_KEY": "AIzaVendor",
+    }
+    with live(tmp_path, environ) as gateway:
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            for model in ("gpt-4", "claude-sonnet-4-5", "gemini-2.5-pro", "own"):
+                body = {"model": model, "max_tokens": 5, "messages": CHAT["messages"]}
+                assert gateway.post(path, body).headers["x-tokligence-route"] == f"llm/{model}"
+        gateway.get("/v1/models")
+        (warning,) = gateway.events("configuration")
+        assert "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY ignored" in warning["warning"]
+    assert {host for host, _ in seen} == {"127.0.0.1"}
 
 
 def test_a_reload_that_concerns_no_upstream_keeps_the_connections(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tokligence.cli import daemon
-from tokligence.cli.terminal import complain, say_json, table
+from tokligence.cli.terminal import say_json, table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +14,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    models = _running() or _configured()
+    models = _running()
+    if models is None:
+        models = _configured()
     if args.json:
         say_json(models)
-    elif not models:
-        complain("no provider is configured; tgw start shows what to set")
     else:
         table(("MODEL", "PROVIDER"), [(m["id"], m["owned_by"]) for m in models])
     return 0
