@@ -149,10 +149,13 @@ def test_without_any_output_nothing_is_estimated():
 
 def test_a_cost_needs_a_price_and_a_usage():
     price = Price(1, 2, 1, 1, 1, "2026-01-01", "a page")
-    assert trace().cost() is None
-    assert trace(usage=Usage(input=1)).cost() is None
-    assert trace(usage=Usage(input=1), card=ModelCard("m")).cost() is None
-    assert trace(usage=Usage(input=1, output=1), card=ModelCard("m", price=price)).cost() == 3
+    one = Usage(input=1, output=1)
+    for unknown in (trace(), trace(usage=one), trace(usage=one, card=ModelCard("m"))):
+        unknown.price()
+        assert unknown.cost is None
+    known = trace(usage=one, card=ModelCard("m", price=price))
+    known.price()
+    assert known.cost == 3
 
 
 def test_the_overhead_is_never_negative_and_measured_once():

@@ -232,7 +232,7 @@ class ModelCall:
 
     # --- the way out --------------------------------------------------------------------------------
 
-    def head(self, *, translated: bool, cost: bool = False) -> Headers:
+    def head(self, *, translated: bool) -> Headers:
         """The headers of ours that every answer carries."""
         trace = self.trace
         request_id = trace.request_id.encode()
@@ -246,10 +246,8 @@ class ModelCall:
             headers.append((REQUEST_ID_HEADER[trace.protocol], request_id))
         if trace.losses:
             headers.append((b"x-tokligence-loss", loss_header(trace.losses)))
-        if cost:
-            amount = trace.cost()
-            if amount is not None:
-                headers.append((b"x-tokligence-cost-usd", usd(amount)))
+        if trace.cost is not None and not trace.stream:
+            headers.append((b"x-tokligence-cost-usd", usd(trace.cost)))
         return headers
 
     def view(self, error: GatewayError) -> ErrorView:
@@ -272,8 +270,8 @@ class ModelCall:
         return tokens_of(len(self.call.body))
 
     def content_seen(self) -> None:
-        if self.trace.first_content is None:
-            self.trace.first_content = perf_counter()
+        """Called once, when the first content has come."""
+        self.trace.first_content = perf_counter()
 
     def _fail(self, error: GatewayError) -> None:
         self.arrived()

@@ -49,4 +49,4 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
     trace.usage = response.usage
     call.content_seen()
     call.end(200)
-    call.sink.whole(200, [*call.head(translated=True, cost=True), JSON], reply.body)
+    call.sink.whole(200, [*call.head(translated=True), JSON], reply.body)

@@ -37,7 +37,7 @@ class Trace(Struct):
     """The state of one call. Times are those of `time.perf_counter`, seconds; `started_us`: Unix microseconds.
 
     `waited`: seconds spent waiting for the upstream before the answer began. `output_bytes`: UTF-8 bytes of content
-    that went on to the client. `ended`: booked, or tried to."""
+    that went on to the client. `cost`: pico-USD, known at the end. `ended`: booked, or tried to."""
 
     request_id: str
     route: str
@@ -59,6 +59,7 @@ class Trace(Struct):
     usage: Usage | None = None
     losses: list[Loss] = []
     output_bytes: int = 0
+    cost: int | None = None
     ended: bool = False
 
     def measure(self) -> int:
@@ -67,11 +68,10 @@ class Trace(Struct):
             self.overhead_us = max(0, round((perf_counter() - self.received - self.waited) * 1e6))
         return self.overhead_us
 
-    def cost(self) -> int | None:
-        """pico-USD; None if the price or the usage is not known."""
-        if self.usage is None or self.card is None or self.card.price is None:
-            return None
-        return price(self.usage, self.card.price)
+    def price(self) -> None:
+        """Fill in the cost, which stays unknown with the price or the usage."""
+        if self.usage is not None and self.card is not None and self.card.price is not None:
+            self.cost = price(self.usage, self.card.price)
 
     def estimate(self, input_tokens: Callable[[], int]) -> None:
         """Fill in what the upstream has not told: a broken or silent answer is booked by what was delivered. An exact
@@ -118,6 +118,7 @@ class Meter:
         if trace.ended:
             return
         trace.ended = True
+        trace.price()
         record = _record(trace, perf_counter(), status, outcome, error_code)
         try:
             self._book.ended(record)
@@ -130,7 +131,6 @@ class Meter:
 
 def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code: str | None) -> CallEnded:
     usage = trace.usage or _NOTHING
-    cost = trace.cost()
     served = trace.model_served
     return CallEnded(
         trace.request_id,
@@ -157,8 +157,8 @@ def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code:
         usage.output,
         usage.reasoning,
         _source(trace.usage),
-        cost,
-        trace.card.price.date if cost is not None and trace.card and trace.card.price else None,
+        trace.cost,
+        trace.card.price.date if trace.cost is not None and trace.card and trace.card.price else None,
         round((now - trace.received) * 1e6),
         None if trace.first_content is None else round((trace.first_content - trace.received) * 1e6),
         loss_text(trace.losses) if trace.losses else None,

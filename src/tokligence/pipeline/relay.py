@@ -77,10 +77,8 @@ async def read_whole(call: ModelCall, answer: Answer) -> bytes:
     return body
 
 
-async def next_chunk(call: ModelCall, answer: Answer, opening: Opening) -> bytes:
-    """The stream's next bytes. Until its answer has begun, waiting for them is not our overhead."""
-    if opening.sent:
-        return await answer.chunk()
+async def opening_chunk(call: ModelCall, answer: Answer) -> bytes:
+    """A stream's next bytes while its answer has not begun: waiting for them is not our overhead."""
     call.wait()
     chunk = await answer.chunk()
     call.arrived()
@@ -131,7 +129,7 @@ async def forward_whole(call: ModelCall, answer: Answer) -> None:
         call.content_seen()
     outcome = outcome_of(answer.status)
     call.end(answer.status, outcome, None if outcome is Outcome.OK else ERROR_CODE)
-    headers = call.head(translated=False, cost=True) + for_client(answer.headers)
+    headers = call.head(translated=False) + for_client(answer.headers)
     call.sink.whole(answer.status, headers, body)
 
 
@@ -144,7 +142,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
     trace = call.trace
     try:
         while True:
-            chunk = await next_chunk(call, answer, opening)
+            chunk = await (answer.chunk() if opening.sent else opening_chunk(call, answer))
             out = []
             for raw in events_in(chunk, splitter):
                 out.append(tap.feed(raw))
@@ -154,7 +152,8 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
                     forward_failure(call, answer, raw)
                     return
             trace.usage = tap.usage
-            trace.model_served = tap.model or trace.model_served
+            if tap.model:
+                trace.model_served = tap.model
             if tap.content_seen and trace.first_content is None:
                 content_came(call, answer)
             if tap.ended or tap.failed:
@@ -217,7 +216,7 @@ async def translate_whole(
     trace.losses.extend(reply.losses)
     call.content_seen()
     call.end(200)
-    headers = call.head(translated=True, cost=True) + for_translated_client(answer.headers)
+    headers = call.head(translated=True) + for_translated_client(answer.headers)
     headers.append(JSON)
     call.sink.whole(200, headers, reply.body)
 
@@ -243,10 +242,10 @@ async def _translate_events(
 ) -> None:
     reader = upstream.stream_reader(memory, call.target.issuer)
     call.answer_losses = (*call.answer_losses, reader.losses)
-    splitter = Splitter()
+    splitter, opening = Splitter(), stream.opening
     expect_content(call, answer)
     while True:
-        chunk = await next_chunk(call, answer, stream.opening)
+        chunk = await (answer.chunk() if opening.sent else opening_chunk(call, answer))
         events: list[StreamEvent] = []
         try:
             for raw in events_in(chunk, splitter):
@@ -293,9 +292,10 @@ class Translated:
         for event in events:
             kind = type(event)
             if kind is TextDelta:
-                size = utf8(event.text)  # type: ignore[union-attr]  # `kind` says so, faster than isinstance
-                trace.output_bytes += size
-                content = content or size > 0
+                text: str = event.text  # type: ignore[union-attr]  # `kind` says so, faster than isinstance
+                if text:
+                    trace.output_bytes += utf8(text)
+                    content = True
             elif isinstance(event, BlockOpened):
                 size = part_bytes(event.part)
                 trace.output_bytes += size
@@ -318,7 +318,7 @@ class Translated:
 
     def _send(self, data: bytes, content: bool) -> None:
         call = self._call
-        if content:
+        if content and call.trace.first_content is None:
             call.content_seen()
         if self.closed:
             call.end(200)

@@ -64,8 +64,12 @@ def _split_any(buffer: bytes) -> tuple[list[bytes], bytes]:
 
 def parse(raw: bytes) -> tuple[bytes, bytes]:
     """Event name and data of one raw event; (name, b"") if it has no data (a comment, a ping)."""
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-        return b"", raw[6:-2]  # the usual OpenAI event: one data line
+    name, start = b"", 0
+    if raw.startswith(b"event: "):
+        start = raw.find(b"\n") + 1
+        name = raw[7 : start - 1]
+    if raw.startswith(b"data: ", start) and raw.find(b"\n", start) == len(raw) - 2 and b"\r" not in raw:
+        return name, raw[start + 6 : -2]  # as OpenAI and Anthropic write it: at most a name, one data line
     name = b""
     data: list[bytes] = []
     for line in _LINE.split(raw):
