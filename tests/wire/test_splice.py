@@ -19,7 +19,7 @@ STYLES = [(",", ":"), (", ", ": "), (" ,\n\t", " :\r\n")]
 def test_replacing_one_value_changes_no_other_byte(body, separators, ascii_only):
     raw = json.dumps(body, separators=separators, ensure_ascii=ascii_only).encode()
     for name in body:
-        start, end = TopLevel(raw).spans[name]
+        start, end = TopLevel(raw).span(name)
         assert json.loads(raw[start:end]) == body[name]
         spliced = TopLevel(raw).replace(name, b'"other"')
         assert spliced == raw[:start] + b'"other"' + raw[end:]
@@ -57,6 +57,12 @@ def test_a_repeated_top_level_key_is_refused(raw):
 
 def test_an_escaped_key_is_found_by_its_meaning():
     assert TopLevel(b'{"\\u006dodel" : "a" }').replace("model", b'"b"') == b'{"\\u006dodel" : "b" }'
+
+
+@pytest.mark.parametrize("raw", [b'{"a":1}', b'{"a": 1}', b'{ "a":1}'])
+def test_a_key_that_is_not_there_has_no_span(raw):
+    with pytest.raises(KeyError):
+        TopLevel(raw).span("b")
 
 
 def test_white_space_around_the_object_stays():

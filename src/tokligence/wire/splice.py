@@ -1,6 +1,6 @@
 """Changes of a JSON object's top level without touching its other bytes.
 
-`TopLevel(raw)` finds the span of each top-level value; `replace` and `append` give new bytes in which all else is
+`TopLevel(raw)` knows the span of each top-level value; `replace` and `append` give new bytes in which all else is
 as it came: key order, white space, escapes, numbers. Repeated top-level keys are refused, since two parsers could
 disagree about which one counts.
 """
@@ -23,7 +23,7 @@ _CLOSE = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*\Z")
 class TopLevel:
     """The top level of a JSON object. `values`: name -> raw value."""
 
-    __slots__ = ("raw", "spans", "values")
+    __slots__ = ("_spans", "_width", "raw", "values")
 
     def __init__(self, raw: bytes) -> None:
         try:
@@ -40,11 +40,25 @@ class TopLevel:
             raise GatewayError("request.too_deep") from None
         self.raw = raw
         self.values = values
-        self.spans = _spans(raw, values)
+        self._width = _separator_width(raw, values)
+        self._spans = None if self._width else _spans(raw, values)
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Where the value of `name` stands; the key must be there."""
+        if self._spans is not None:
+            return self._spans[name]
+        width = self._width
+        position = 1
+        for each, value in self.values.items():
+            position += len(each) + 2 + width
+            if each == name:
+                return position, position + len(value)
+            position += len(value) + width
+        raise KeyError(name)
 
     def replace(self, name: str, value: bytes) -> bytes:
         """`raw` with the value of `name` replaced; the key must be there."""
-        start, end = self.spans[name]
+        start, end = self.span(name)
         return self.raw[:start] + value + self.raw[end:]
 
     def append(self, name: str, value: bytes) -> bytes:
@@ -54,8 +68,28 @@ class TopLevel:
         return self.raw[:close] + comma + b'"' + name.encode() + b'":' + value + self.raw[close:]
 
 
-# The two ways in which nearly every client writes JSON: compact, and as Python's json.dumps does.
-_STYLES = ((b'":', 1), (b'": ', 2))
+# Nearly every client writes JSON compactly or as Python's json.dumps does, with a space after each separator. In both
+# styles the values' lengths tell where all of them stand, and no key has to be looked for.
+
+
+def _separator_width(raw: bytes, values: dict[str, Raw]) -> int:
+    """Bytes of each colon and comma: 1 or 2, or 0 if `raw` is written in another way or repeats a key."""
+    count = len(values)
+    least = sum(map(len, values)) + sum(map(len, values.values())) + 4 * count + 1
+    if len(raw) == least:
+        return 1  # it has no byte for white space, escapes in keys or one more pair
+    if len(raw) == least + 2 * count - 1 and raw == _spaced(values):
+        return 2
+    return 0
+
+
+def _spaced(values: dict[str, Raw]) -> bytes:
+    pieces: list[bytes | Raw] = []
+    for name, value in values.items():
+        pieces += (b', "', name.encode(), b'": ', value)
+    pieces[0] = b'{"'
+    pieces.append(b"}")
+    return b"".join(pieces)
 
 
 def _spans(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
@@ -63,32 +97,6 @@ def _spans(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
 
     A repeated key leaves fewer entries than there are pairs, so the walk goes astray and does not end at the brace.
     """
-    for colon, comma in _STYLES:
-        spans = _spans_in_style(raw, values, colon, comma)
-        if spans is not None:
-            return spans
-    return _spans_in_any_style(raw, values)
-
-
-def _spans_in_style(
-    raw: bytes, values: dict[str, Raw], colon: bytes, comma: int
-) -> dict[str, tuple[int, int]] | None:
-    """The spans if every pair is written `"key"` + `colon` + value + a separator of `comma` bytes; else None."""
-    spans: dict[str, tuple[int, int]] = {}
-    position = 1
-    for name, value in values.items():
-        key = b'"' + name.encode() + colon
-        content = bytes(value)
-        start = position + len(key)
-        end = start + len(content)
-        if not raw.startswith(key, position) or not raw.startswith(content, start):
-            return None
-        spans[name] = (start, end)
-        position = end + comma
-    return spans if values and position - comma == len(raw) - 1 else None
-
-
-def _spans_in_any_style(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     spans: dict[str, tuple[int, int]] = {}
     opened = _OPEN.match(raw)
     position = opened.end() if opened else 0

@@ -22,11 +22,11 @@ def splice(raw: bytes, *, model: str | None, ask_usage: bool) -> bytes:
     """`wire.contract.Codec.splice`."""
     top = TopLevel(raw)
     edits: list[Edit] = []
-    if model is not None and "model" in top.spans:
-        edits.append((*top.spans["model"], orjson.dumps(model)))
+    if model is not None and "model" in top.values:
+        edits.append((*top.span("model"), orjson.dumps(model)))
     if ask_usage and (edit := _usage_edit(top)) is not None:
         edits.append(edit)
-    return _apply(raw, edits)
+    return _apply(raw, edits) if edits else raw
 
 
 def with_usage(body: TopLevel) -> bytes:
@@ -36,7 +36,8 @@ def with_usage(body: TopLevel) -> bytes:
 
 
 def _apply(raw: bytes, edits: list[Edit]) -> bytes:
-    for start, end, value in sorted(edits, reverse=True):
+    edits.sort(reverse=True)
+    for start, end, value in edits:
         raw = raw[:start] + value + raw[end:]
     return raw
 
@@ -47,7 +48,7 @@ def _usage_edit(top: TopLevel) -> Edit | None:
         close = top.raw.rindex(b"}")
         comma = b"," if top.values else b""
         return close, close, comma + b'"stream_options":' + _ASKED
-    start, end = top.spans["stream_options"]
+    start, end = top.span("stream_options")
     value = bytes(top.values["stream_options"])
     if value == b"null":
         return start, end, _ASKED

@@ -102,9 +102,9 @@ def _cut(raw: bytes) -> bytes:
         top = TopLevel(data)
     except GatewayError:
         return raw
-    if "usage" not in top.spans or bytes(top.values["usage"]) != b"null":
+    if "usage" not in top.values or bytes(top.values["usage"]) != b"null":
         return raw
-    start, end = top.spans["usage"]
+    start, end = top.span("usage")
     before = _BEFORE.search(data, 0, start)
     if before is not None:
         return raw[: at + before.start()] + raw[at + end :]
