@@ -152,11 +152,14 @@ class ToolCall(Struct, frozen=True):
 
 
 class ToolResult(Struct, frozen=True):
+    """`path`: where it stood, if it was a message of its own, for losses; None: in its turn's list."""
+
     call_id: str
     parts: tuple[Part, ...]
     is_error: bool = False
     cache: CacheControl | None = None
     extras: Extras | None = None
+    path: str | None = None
 
 
 class Thinking(Struct, frozen=True):

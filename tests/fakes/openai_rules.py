@@ -64,6 +64,9 @@ MODELS: dict[str, Model] = {
     "gpt-6-sol": Model(128_000, _6),
 }
 
+STOPPABLE = ("o1", "o3-mini")
+"""Reasoning models that take `stop`: it is "not supported with latest reasoning models `o3` and `o4-mini`" (SDK)."""
+
 # What OpenAI-compatible servers (vLLM, llama.cpp, OpenRouter) take besides, and send.
 COMPATIBLE_FIELDS = frozenset({"top_k", "min_p", "repetition_penalty", "chat_template_kwargs", "reasoning"})
 COMPATIBLE_MESSAGE_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
@@ -442,6 +445,8 @@ def _model_rules(body: Body, model: Model) -> Iterator[Violation]:
         )
         yield _bad(message, "reasoning_effort", "unsupported_value")
     for field in ("max_tokens", "stop", "top_p", "logprobs", "top_logprobs", "logit_bias"):
+        if field == "stop" and body["model"] in STOPPABLE:
+            continue
         if body.get(field) not in (None, False):
             hint = " Use 'max_completion_tokens' instead." if field == "max_tokens" else ""
             text = f"Unsupported parameter: '{field}' is not supported with this model.{hint}"

@@ -20,6 +20,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from tokligence.conversation import Loss, LossReason, Part, Role, Severity, Text, ToolCall, ToolResult, Turn
+from tokligence.wire.severity import severity_of
 
 NO_RESULT: Final = "This tool call was not answered."
 
@@ -131,7 +132,13 @@ class _Repair:
                 results.append(ToolResult(call, (Text(NO_RESULT),), is_error=True))
                 self._lose(turn.path, Severity.SEMANTIC)
         head = Turn(Role.USER, tuple(results), following[0].path if following else turn.path)
-        kept = [each for each, source in zip(rest, following, strict=True) if each.parts or not source.parts]
+        kept: list[Turn] = []
+        for each, source in zip(rest, following, strict=True):
+            if each.parts or not source.parts:
+                kept.append(each)
+            elif each.extras is not None:  # of a message that held results only
+                for name in each.extras.fields:
+                    self._losses.append(Loss(f"{each.path}.{name}", LossReason.REPAIRED, severity_of(name)))
         if kept and kept[0].role is Role.USER:
             said = kept.pop(0)
             head = replace(said, parts=head.parts + said.parts)

@@ -10,6 +10,8 @@ fails is the sender's fault, with the path that msgspec names.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from functools import cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
@@ -19,9 +21,10 @@ from msgspec import Raw, Struct
 
 from tokligence.errors import GatewayError
 
-EXTRAS_KEY = "__tgw_extras__"
-OPAQUE_TAG = "__tgw_opaque__"
-_MARK = b"__tgw_"
+# Nobody can send what nobody knows, so that no body has to be searched for our marks, in whatever spelling.
+_SECRET = os.urandom(16).hex()
+EXTRAS_KEY = f"extras_{_SECRET}"
+OPAQUE_TAG = f"opaque_{_SECRET}"
 
 T = TypeVar("T")
 
@@ -48,15 +51,13 @@ class Reader(Generic[T]):
 
     def __init__(self, shape: Any) -> None:
         self._shape = shape
-        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape)
+        self._decode: Callable[[bytes], T] = msgspec.json.Decoder(shape).decode
 
     def read(self, raw: bytes) -> T:
-        if _MARK not in raw:
-            try:
-                return self._decoder.decode(raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass  # the slow path below finds out why
-        return self._read_keeping_unknown(raw)
+        try:
+            return self._decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._read_keeping_unknown(raw)  # finds out why, if it is not for unknown fields
 
     def _read_keeping_unknown(self, raw: bytes) -> T:
         tree = parse_tree(raw)
@@ -67,7 +68,7 @@ class Reader(Generic[T]):
         except ValueError:
             raise GatewayError("request.invalid_json", reason="a number is out of range") from None
         try:
-            return self._decoder.decode(body)
+            return self._decode(body)
         except msgspec.ValidationError as error:
             raise _invalid_field(str(error)) from None
         except msgspec.DecodeError as error:

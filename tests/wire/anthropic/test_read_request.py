@@ -118,8 +118,8 @@ def test_fields_of_a_breakpoint_that_have_no_word_are_recorded() -> None:
     )
     assert asked.turns[0].parts == (Text("x", CacheControl()),)
     assert losses(list(asked.losses)) == [
-        "messages[0].cache_control.novel unknown_field cosmetic",
-        "messages[0].cache_control.scope unknown_field cosmetic",
+        "messages[0].content[0].cache_control.novel unknown_field cosmetic",
+        "messages[0].content[0].cache_control.scope unknown_field cosmetic",
     ]
 
 

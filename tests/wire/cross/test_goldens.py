@@ -184,8 +184,9 @@ def well_formed(golden: Golden, body: bytes) -> None:
 def messages_order(events: list[Any]) -> None:
     kinds = [event["type"] for event in events]
     failed = kinds[-1] == "error"
-    assert kinds.count("message_start") == 1
-    assert kinds[0] == "message_start"
+    assert kinds.count("error") == int(failed)
+    assert kinds.count("message_start") == 1 or kinds == ["error"]
+    assert kinds[0] == "message_start" or kinds == ["error"]
     assert kinds.count("message_stop") == kinds.count("message_delta") == (0 if failed else 1)
     assert failed or kinds[-2:] == ["message_delta", "message_stop"]
     open_block: int | None = None
@@ -211,11 +212,13 @@ def chat_order(events: list[Any]) -> None:
     failed = isinstance(events[-1], dict) and "error" in events[-1]
     assert events.count(b"[DONE]") == (0 if failed else 1)
     chunks = events[:-1]
+    if not chunks:
+        return
     assert len({chunk["id"] for chunk in chunks}) == 1
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert sum("role" in choice["delta"] for chunk in chunks for choice in chunk["choices"]) == 1
     ends = [n for n, chunk in enumerate(chunks) for choice in chunk["choices"] if choice["finish_reason"]]
-    assert len(ends) == (0 if failed else 1)
+    assert len(ends) == 1 or (failed and not ends)
     said = [n for n, chunk in enumerate(chunks) for choice in chunk["choices"] if choice["delta"]]
     assert not ends or max(said) < ends[0]
     called = [

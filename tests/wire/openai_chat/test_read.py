@@ -119,8 +119,8 @@ def test_tool_calls_and_their_results_keep_ids_and_raw_arguments():
         ToolCall("b", "g", "{broken"),
     )
     assert turns[0].extras is None
-    assert turns[1].parts == (ToolResult("b", (Text("two"),)),)
-    assert turns[2].parts == (ToolResult("a", (Text("one"),)),)
+    assert turns[1].parts == (ToolResult("b", (Text("two"),), path="messages[1]"),)
+    assert turns[2].parts == (ToolResult("a", (Text("one"),), path="messages[2]"),)
     assert turns[1].role is Role.USER
 
 
@@ -143,8 +143,8 @@ def test_legacy_functions_get_ids_that_pair_calls_with_results():
         function_call={"name": "f"},
     )
     assert request.turns[1].parts == (ToolCall("call_fn_1", "f", "{}"),)
-    assert request.turns[2].parts == (ToolResult("call_fn_1", (Text("42"),)),)
-    assert request.turns[3].parts == (ToolResult("call_fn_3", ()),)
+    assert request.turns[2].parts == (ToolResult("call_fn_1", (Text("42"),), path="messages[2]"),)
+    assert request.turns[3].parts == (ToolResult("call_fn_3", (), path="messages[3]"),)
     assert request.tools == (Tool("f", "functions[0]", "d", b'{"type": "object"}'),)
     assert request.tool_choice == ToolChoice(ToolMode.TOOL, ("f",))
 
@@ -352,7 +352,7 @@ def test_cache_marks_stand_on_parts_messages_results_and_tools():
         (),
         (Refusal("no"),),
         (Text("d", CacheControl()),),
-        (ToolResult("x", (Text("e"),), cache=hour),),
+        (ToolResult("x", (Text("e"),), cache=hour, path="messages[6]"),),
     ]
     assert request.tools == (Tool("f", "tools[0]", cache=hour),)
 

@@ -187,6 +187,11 @@ def test_chunks_that_say_nothing_are_passed_over():
     assert losses == []
 
 
+def test_an_object_that_is_no_chunk_is_recorded():
+    _, losses = read(b'{"novel":1}', chunk({"content": "a"}), STOP, DONE)
+    assert losses == [Loss("stream", LossReason.UNKNOWN_PART)]
+
+
 def test_a_choice_without_a_delta_may_finish():
     raw = b'{"id":"c1","model":"m","created":5,"choices":[{"finish_reason":"length"}]}'
     events, _ = read(chunk({"content": "a"}), raw, DONE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeGuard, assert_never
 
 import msgspec
@@ -30,6 +30,7 @@ from tokligence.conversation import (
     ToolResult,
     UrlSource,
 )
+from tokligence.errors import GatewayError
 from tokligence.wire.anthropic.signatures import unpack
 from tokligence.wire.anthropic.types import (
     ABSENT,
@@ -53,21 +54,46 @@ from tokligence.wire.anthropic.usage import extras_of, sent
 from tokligence.wire.strict import OpaqueWire
 
 _DIRECT: Final = b'{"type":"direct"}'
+_LISTS: Final = ("system", "content")  # they are lists themselves
 _NO_CITATIONS: Final = (ABSENT, NULL, Raw(b"[]"))
 
 
 class Scope(Struct):
-    """Where a block stands. `issuer`: whose signatures these are; None: the client's, who may name another."""
+    """Where a block stands: `path`, and `index` in the list there. `issuer`: whose signatures these are; None: the
+    client's, who may name another."""
 
     path: str
     losses: list[Loss]
     issuer: str | None = None
+    index: int | None = None
+
+    @property
+    def here(self) -> str:
+        if self.index is None:
+            return self.path
+        return f"{self.path}[{self.index}]" if self.path in _LISTS else f"{self.path}.content[{self.index}]"
+
+    def lose_unknown(self, names: Iterable[str], within: str) -> None:
+        """Fields of an object that has no node of its own in the conversation."""
+        for name in names:
+            path = f"{self.here}.{within}.{name}"
+            self.losses.append(Loss(path, LossReason.UNKNOWN_FIELD, Severity.COSMETIC))
 
 
 def read_blocks(content: str | Sequence[BlockWire], scope: Scope) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
-    return tuple([Text(block.text) if _is_plain(block) else read_block(block, scope) for block in content])
+    return tuple(
+        [
+            Text(block.text) if _is_plain(block) else _read_at(index, block, scope)
+            for index, block in enumerate(content)
+        ]
+    )
+
+
+def _read_at(index: int, block: BlockWire, scope: Scope) -> Part:
+    scope.index = index
+    return read_block(block, scope)
 
 
 def _is_plain(block: BlockWire) -> TypeGuard[TextWire]:
@@ -98,10 +124,13 @@ def read_block(block: BlockWire, scope: Scope) -> Part:
         case ImageWire():
             fields = {"transformations": bytes(block.transformations)} if sent(block.transformations) else {}
             extras = extras_of(fields, block.extras)
-            return Image(_media(block.source), cache=_cache(block.cache_control, scope), extras=extras)
+            source = _media(block.source, scope)
+            return Image(source, cache=_cache(block.cache_control, scope), extras=extras)
         case DocumentWire():
             return _read_document(block, scope)
         case OpaqueWire():
+            if not block.kind:
+                raise GatewayError("request.missing_field", path=f"{scope.here}.type")
             return Opaque(ProtocolId.ANTHROPIC, block.kind, block.raw.encode())
         case _:
             assert_never(block)
@@ -127,21 +156,33 @@ def _read_tool_result(block: ToolResultWire, scope: Scope) -> ToolResult:
     fields = {} if block.toolset_name is None else {"toolset_name": msgspec.json.encode(block.toolset_name)}
     return ToolResult(
         block.tool_use_id,
-        read_blocks(block.content or (), scope),
+        _read_within(block.content, scope, scope.here) if block.content else (),
         bool(block.is_error),
         _cache(block.cache_control, scope),
         extras_of(fields, block.extras),
     )
 
 
+def _read_within(content: str | Sequence[BlockWire], scope: Scope, path: str) -> tuple[Part, ...]:
+    return (
+        (Text(content),)
+        if isinstance(content, str)
+        else read_blocks(content, Scope(path, scope.losses, scope.issuer))
+    )
+
+
 def _read_document(block: DocumentWire, scope: Scope) -> Document:
     source: MediaSource | TextSource | ContentSource
     if isinstance(block.source, TextSourceWire):
+        scope.lose_unknown(block.source.extras or (), "source")
         source = TextSource(block.source.data, block.source.media_type)
     elif isinstance(block.source, ContentSourceWire):
-        source = ContentSource(read_blocks(block.source.content, scope))
+        scope.lose_unknown(block.source.extras or (), "source")
+        source = ContentSource(_read_within(block.source.content, scope, f"{scope.here}.source"))
     else:
-        source = _media(block.source)
+        source = _media(block.source, scope)
+    if block.citations is not None:
+        scope.lose_unknown(block.citations.extras or (), "citations")
     return Document(
         source,
         block.title,
@@ -152,7 +193,9 @@ def _read_document(block: DocumentWire, scope: Scope) -> Document:
     )
 
 
-def _media(source: Base64SourceWire | UrlSourceWire | FileSourceWire) -> MediaSource:
+def _media(source: Base64SourceWire | UrlSourceWire | FileSourceWire, scope: Scope) -> MediaSource:
+    if source.extras:
+        scope.lose_unknown(source.extras, "source")
     match source:
         case Base64SourceWire():
             return Base64Source(source.media_type, source.data)
@@ -167,9 +210,5 @@ def _media(source: Base64SourceWire | UrlSourceWire | FileSourceWire) -> MediaSo
 def _cache(wire: CacheControlWire | None, scope: Scope) -> CacheControl | None:
     if wire is None:
         return None
-    names = [*(wire.extras or ()), *(() if wire.scope is None else ("scope",))]
-    for name in names:
-        scope.losses.append(
-            Loss(f"{scope.path}.cache_control.{name}", LossReason.UNKNOWN_FIELD, Severity.COSMETIC)
-        )
+    scope.lose_unknown((*(wire.extras or ()), *(() if wire.scope is None else ("scope",))), "cache_control")
     return CacheControl(wire.ttl)

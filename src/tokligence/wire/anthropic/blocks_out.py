@@ -138,12 +138,18 @@ class Blocks:
         """The blocks of a turn, without those that the vendor refuses as blank."""
         blocks: list[Block] = []
         blank = False  # whether a block may be blank
+        moved = 0  # results that stood elsewhere
         for index, part in enumerate(parts):
             if type(part) is Text and part.cache is None and part.extras is None:
                 block: Block | None = {"type": "text", "text": part.text}
                 blank = blank or not part.text or part.text.isspace()
             else:
-                block = self._write_part(part, role, f"{path}.content[{index}]")
+                if type(part) is ToolResult and part.path is not None:
+                    moved += 1
+                    where = part.path
+                else:
+                    where = f"{path}.content[{index - moved}]"
+                block = self._write_part(part, role, where)
                 blank = blank or (type(part) is Text or type(part) is Refusal)
             if block is not None:
                 blocks.append(block)

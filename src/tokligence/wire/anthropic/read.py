@@ -264,11 +264,11 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
     try:
         wire = _RESPONSE.read(raw)
         _demand_utf8(raw)
+        parts = read_blocks(wire.content, Scope("content", losses, issuer))
     except GatewayError:
         raise bad_response(UPSTREAM, "it is not a Messages answer") from None
     if wire.type != "message":
         raise bad_response(UPSTREAM, "it is not a message")
-    parts = read_blocks(wire.content, Scope("content", losses, issuer))
     if memory.renames or memory.output_tool is not None:
         parts = tuple([_as_asked(part, memory) for part in parts])
     finish = read_finish(wire.stop_reason, losses)
@@ -292,7 +292,7 @@ def _as_asked(part: Part, memory: ReplyMemory) -> Part:
     if type(part) is not ToolCall:
         return part
     if part.name == memory.output_tool:
-        return Text(part.arguments)
+        return Text(part.arguments, extras=part.extras)
     name = memory.renames.get(part.name)
     return part if name is None else msgspec.structs.replace(part, name=name)
 

@@ -233,14 +233,13 @@ class StreamReader:
     def _open(self, event: BlockStartWire) -> Sequence[StreamEvent]:
         if event.index <= self._upstream_index:
             raise bad_response(UPSTREAM, "a block is opened twice")
-        try:
-            wire = _BLOCK.read(bytes(event.content_block))
-        except GatewayError:
-            raise bad_response(UPSTREAM, "a block is not valid") from None
         self._upstream_index = event.index
         self._index += 1
-        path = f"content[{self._index}]"
-        part = read_block(wire, Scope(path, self.losses, self._issuer))
+        try:
+            wire = _BLOCK.read(bytes(event.content_block))
+            part = read_block(wire, Scope(f"content[{self._index}]", self.losses, self._issuer))
+        except GatewayError:
+            raise bad_response(UPSTREAM, "a block is not valid") from None
         self._fed_by = _FED_BY.get(type(part))
         self._part = self._open_call(part) if type(part) is ToolCall else part
         return (BlockOpened(self._index, self._part),)
@@ -250,7 +249,7 @@ class StreamReader:
         arguments = "" if call.arguments.strip() in ("{}", "null") else call.arguments
         self._fed = bool(arguments)
         if call.name == self._memory.output_tool:
-            return Text(arguments)
+            return Text(arguments, extras=call.extras)
         self._real_call = True
         name = self._memory.renames.get(call.name, call.name)
         return ToolCall(call.id, name, arguments, extras=call.extras)

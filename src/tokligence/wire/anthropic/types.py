@@ -16,7 +16,10 @@ from tokligence.wire.strict import OpaqueWire, Wire
 ABSENT: Final = Raw(b"")
 NULL: Final = Raw(b"null")
 
-Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Tokens: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""Counted by an upstream: sums of these stay within 64 bits."""
 
 
 class CacheControlWire(Wire):
@@ -199,7 +202,7 @@ class RequestWire(Wire):
     stop_sequences: list[str] | None = None
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: Int64 | None = None
     metadata: MetadataWire | None = None
     service_tier: str | None = None
     stream: bool | None = None
@@ -230,26 +233,26 @@ class PeekWire(Struct):
 
 
 class CacheCreationWire(Struct):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: Tokens | None = None
+    ephemeral_1h_input_tokens: Tokens | None = None
 
 
 class ServerToolUseWire(Struct):
-    web_search_requests: int | None = None
-    web_fetch_requests: int | None = None
+    web_search_requests: Tokens | None = None
+    web_fetch_requests: Tokens | None = None
 
 
 class OutputDetailsWire(Struct):
-    thinking_tokens: int | None = None
+    thinking_tokens: Tokens | None = None
 
 
 class UsageWire(Struct):
     """Of `message`, `message_start` and `message_delta`; lenient, for it must never make an answer unreadable."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    cache_creation_input_tokens: Tokens | None = None
+    cache_read_input_tokens: Tokens | None = None
     cache_creation: CacheCreationWire | None = None
     server_tool_use: ServerToolUseWire | None = None
     output_tokens_details: OutputDetailsWire | None = None

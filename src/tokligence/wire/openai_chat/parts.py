@@ -44,6 +44,7 @@ from tokligence.errors import GatewayError
 from tokligence.wire.openai_chat.chunks import DetailDelta
 from tokligence.wire.openai_chat.types import (
     AudioPart,
+    CacheControlWire,
     Call,
     Content,
     ContentPart,
@@ -123,12 +124,21 @@ def read_opaque(part: OpaqueWire, path: str) -> Opaque:
     return Opaque(OWN, part.kind, part.raw.encode())
 
 
+def read_mark(mark: CacheControlWire | None, path: str, losses: list[Loss]) -> CacheControl | None:
+    """OpenRouter's mark, on whatever stands at `path`."""
+    if mark is None:
+        return None
+    lose_inner(mark, f"{path}.cache_control", losses)
+    return CacheControl(mark.ttl)
+
+
 def _read_cache(part: MarkablePart, path: str, losses: list[Loss]) -> CacheControl | None:
     if part.cache_control is not None:
-        return CacheControl(part.cache_control.ttl)
+        return read_mark(part.cache_control, path, losses)
     mark = part.prompt_cache_breakpoint
     if mark is None:
         return None
+    lose_inner(mark, f"{path}.prompt_cache_breakpoint", losses)
     if mark.ttl is None:
         return CacheControl()
     if mark.ttl != "30m":  # an hour, the longest that others have, covers 30 minutes but not 12 hours

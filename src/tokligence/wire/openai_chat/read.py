@@ -53,6 +53,7 @@ from tokligence.wire.openai_chat.parts import (
     read_call,
     read_content,
     read_extras,
+    read_mark,
     read_opaque,
     read_reasoning,
 )
@@ -127,6 +128,8 @@ def read_request(raw: bytes) -> Request:
     if options is not None:
         _lose_options(options, losses)
     limit = wire.max_completion_tokens
+    if limit is not None and wire.max_tokens not in (None, limit):
+        losses.append(Loss("max_tokens", LossReason.CONVERTED, Severity.COSMETIC))
     return Request(  # by position: names would take five times as long
         wire.model,
         _read_turns(wire.messages, losses),
@@ -180,18 +183,19 @@ def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list
     if role is not None:
         parts = read_content(message.content, path, losses)
         if message.cache_control is not None:
-            parts = mark_last(parts, _cache(message))
+            parts = mark_last(parts, _cache(message, path, losses))
         return Turn(role, parts, path, message.name, extras)
     if isinstance(message, AssistantMessage):
         return _read_assistant(message, index, asked, losses)
     call = asked.pop(message.name, f"call_fn_{index}") if isinstance(message, FunctionMessage) else ""
     call = message.tool_call_id if isinstance(message, ToolMessage) else call
-    result = ToolResult(call, read_content(message.content, path, losses), cache=_cache(message))
-    return Turn(Role.USER, (result,), path, None, extras)
+    parts = read_content(message.content, path, losses)
+    result = ToolResult(call, parts, cache=_cache(message, path, losses), extras=extras, path=path)
+    return Turn(Role.USER, (result,), path)
 
 
-def _cache(wire: Markable) -> CacheControl | None:
-    return None if wire.cache_control is None else CacheControl(wire.cache_control.ttl)
+def _cache(wire: Markable, path: str, losses: list[Loss]) -> CacheControl | None:
+    return read_mark(wire.cache_control, path, losses)
 
 
 def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
@@ -211,7 +215,7 @@ def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str]
         asked[legacy.name] = f"call_fn_{index}"
         parts = (*parts, ToolCall(asked[legacy.name], legacy.name, legacy.arguments))
     if message.cache_control is not None:
-        parts = mark_last(parts, _cache(message))
+        parts = mark_last(parts, _cache(message, path, losses))
     return Turn(Role.ASSISTANT, parts, path, message.name, _assistant_extras(message))
 
 
@@ -244,7 +248,7 @@ def _read_tool(tool: ToolWire, path: str, losses: list[Loss]) -> Tool | OpaqueTo
     match tool:
         case FunctionTool():
             lose_inner(tool.function, f"{path}.function", losses)
-            return _read_function(tool.function, path, _cache(tool), read_extras(tool.extras))
+            return _read_function(tool.function, path, _cache(tool, path, losses), read_extras(tool.extras))
         case CustomTool():
             lose_inner(tool, path, losses)
             return OpaqueTool(OWN, "custom", path, b'{"type":"custom","custom":' + bytes(tool.custom) + b"}")
@@ -285,8 +289,10 @@ def _read_choice(choice: Choice | Named | None, losses: list[Loss]) -> ToolChoic
     lose_inner(choice, "tool_choice", losses)
     match choice:
         case ChosenFunction():
+            lose_inner(choice.function, "tool_choice.function", losses)
             return ToolChoice(ToolMode.TOOL, (choice.function.name,))
         case ChosenCustom():
+            lose_inner(choice.custom, "tool_choice.custom", losses)
             return ToolChoice(ToolMode.TOOL, (choice.custom.name,))
         case _:
             return _read_allowed(choice, losses)
@@ -294,14 +300,18 @@ def _read_choice(choice: Choice | Named | None, losses: list[Loss]) -> ToolChoic
 
 def _read_allowed(choice: ChosenAllowed, losses: list[Loss]) -> ToolChoice:
     names: list[str] = []
+    lose_inner(choice.allowed_tools, "tool_choice.allowed_tools", losses)
     for index, tool in enumerate(choice.allowed_tools.tools):
+        path = f"tool_choice.allowed_tools.tools[{index}]"
         match tool:
-            case ChosenFunction():
-                names.append(tool.function.name)
-            case ChosenCustom():
-                names.append(tool.custom.name)
+            case ChosenFunction(function=named) | ChosenCustom(custom=named):
+                lose_inner(tool, path, losses)
+                lose_inner(
+                    named, f"{path}.{'function' if isinstance(tool, ChosenFunction) else 'custom'}", losses
+                )
+                names.append(named.name)
             case _:
-                losses.append(Loss(f"tool_choice.allowed_tools.tools[{index}]", LossReason.UNKNOWN_PART))
+                losses.append(Loss(path, LossReason.UNKNOWN_PART))
     return ToolChoice(_MODES[choice.allowed_tools.mode], tuple(names))
 
 
@@ -330,6 +340,8 @@ def _read_sampling(wire: ChatRequest) -> Sampling:
 
 
 def _read_format(form: Format, losses: list[Loss]) -> OutputFormat | None:
+    if not isinstance(form, OpaqueWire):
+        lose_inner(form, "response_format", losses)
     match form:
         case TextFormat():
             return OutputFormat(OutputKind.TEXT)

@@ -54,7 +54,10 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
     word = choice.finish_reason or ""
     if word in BROKEN_OFF:
         raise GatewayError("upstream.error", provider=issuer, reason="the answer broke off")
-    parts = _read_parts(choice.message, wire.id or str(wire.created), memory, issuer, losses)
+    try:
+        parts = _read_parts(choice.message, wire.id or str(wire.created), memory, issuer, losses)
+    except GatewayError as error:
+        raise bad_response(issuer, error.message.rstrip(".")) from None
     kinds = {type(part) for part in parts}
     return Response(
         id=wire.id or "",

@@ -153,6 +153,10 @@ class ChatStreamReader:
                     self._choice(choice, data, out)
                 else:
                     self._lose_once(f"choices[{choice.index}]", LossReason.UNSUPPORTED, Severity.SEMANTIC)
+        elif choices is None and chunk.usage is None and data != b"{}":
+            self._lose_once(
+                "stream", LossReason.UNKNOWN_PART, Severity.SEMANTIC
+            )  # an object that is no chunk
         if chunk.usage is not None:
             self._tell_finish(out)
         return out

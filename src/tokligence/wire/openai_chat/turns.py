@@ -155,13 +155,15 @@ class Messages:
         for index, part in enumerate(turn.parts):
             path = f"{turn.path}.content[{index}]"
             if isinstance(part, ToolResult):
-                self._result(part, path, parts)
+                self._result(part, part.path or path, parts)
                 answered = True
             else:
                 self._content_part(part, path, parts)
         if parts:
             self._append("user", _simplest(parts), turn)
-        elif not answered:
+        elif answered:
+            self.extras(turn.extras, turn.path, {})
+        else:
             self.lose(turn.path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
 
     def _result(self, result: ToolResult, path: str, moved: list[Json]) -> None:
@@ -254,9 +256,11 @@ class Messages:
         source = document.source
         match source:
             case TextSource(text=text):
+                self.lose(path, LossReason.CONVERTED, Severity.COSMETIC)
                 out.append(self.extras(document.extras, path, _text("\n".join([*head, text]))))
                 return
             case ContentSource(parts=parts):
+                self.lose(path, LossReason.CONVERTED, Severity.COSMETIC)
                 if head:
                     out.append(_text("\n".join(head)))
                 for index, part in enumerate(parts):
@@ -348,6 +352,7 @@ class Messages:
         elif not target.dialect.reasoning_field:
             self.lose(path, LossReason.UNSUPPORTED, Severity.COSMETIC)
         else:
+            self.losses.extend(foreign_losses(part.extras, OWN, path))
             out.append(write_detail(part, len(out)))
 
     def _reasoning_field(self, details: list[Json]) -> Json:

@@ -16,6 +16,8 @@ from tokligence.wire.strict import OpaqueWire, Wire
 
 Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Tokens: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""Counted by an upstream: sums of these stay within 64 bits."""
 
 ABSENT = Raw(b"")
 
@@ -351,26 +353,26 @@ KEPT_RAW = (
 
 
 class PromptDetails(Struct):
-    audio_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cached_tokens: int | None = None
+    audio_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+    cached_tokens: Tokens | None = None
 
 
 class CompletionDetails(Struct):
-    audio_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    audio_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
 
 
 class UsageWire(Struct):
     """`prompt_tokens` includes what was read from and written to the cache. DeepSeek reports reads as
     `prompt_cache_hit_tokens`, Moonshot as a top-level `cached_tokens`."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
-    cached_tokens: int | None = None
+    prompt_cache_hit_tokens: Tokens | None = None
+    cached_tokens: Tokens | None = None
 
 
 class AnswerMessage(Wire, kw_only=True):

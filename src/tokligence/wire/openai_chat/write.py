@@ -267,6 +267,7 @@ def _effort(reasoning: Reasoning | None, target: Target, messages: Messages) -> 
         return None
     if wanted is None and reasoning.budget is not None:
         wanted = effort_of_budget(reasoning.budget)
+        messages.lose("reasoning", LossReason.CONVERTED, Severity.COSMETIC)
     return None if wanted is None else _accepted(wanted, target, messages)
 
 
@@ -277,6 +278,8 @@ def _effort_off(reasoning: Reasoning, target: Target, messages: Messages) -> str
     if "none" in card.efforts:
         return "none"
     if card.thinking is ThinkingStyle.UNKNOWN:
+        if reasoning.effort is None:
+            messages.lose("reasoning", severity=Severity.COSMETIC)
         return reasoning.effort
     if card.thinking_off is ThinkingOff.OMIT:
         return None

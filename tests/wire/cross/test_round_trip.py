@@ -1,0 +1,132 @@
+"""Protocol P -> protocol Q -> P: what comes back differs from what was sent only where a loss was recorded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.wire.cross.harness import GOLDENS, Golden, Json
+from tokligence.catalog.models import Dialect, unknown
+from tokligence.conversation import Loss
+from tokligence.wire.contract import Target
+from tokligence.wire.names import OPENAI_CHAT_ID, OPENAI_NAME, in_form
+from tokligence.wire.registry import CODECS
+
+
+def home(golden: Golden) -> Target:
+    """A server of the client's own protocol that takes everything and whose signatures are the target's."""
+    field = "max_tokens" if "max_tokens" in golden.data["request"] else "max_completion_tokens"
+    dialect = Dialect(field, developer_role=True, reasoning_field="reasoning_details")
+    return Target(golden.data["request"]["model"], unknown("any"), golden.target.issuer, dialect)
+
+
+def there_and_back(golden: Golden) -> tuple[Json, Json, list[Loss]]:
+    """The request as its own protocol writes it, the same by way of the other, and all losses on that way."""
+    near, far = CODECS[golden.client], CODECS[golden.upstream]
+    request = near.read_request(golden.request)
+    direct = near.write_request(request, home(golden))
+    there = far.write_request(request, golden.target)
+    returned = far.read_request(there.body)
+    back = near.write_request(returned, home(golden))
+    losses = [*request.losses, *there.losses, *returned.losses, *back.losses]
+    return json.loads(direct.body), json.loads(back.body), losses
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_a_request_comes_back_but_for_its_losses(golden: Golden) -> None:
+    direct, back, losses = there_and_back(golden)
+    lost = {name for loss in losses for name in named_by(loss.path)}
+    assert {field: change for field, change in changes(direct, back).items() if field not in lost} == {}
+
+
+def named_by(path: str) -> tuple[str, ...]:
+    """The top-level fields that a loss's path stands for, in both protocols."""
+    field = path.split(".")[0].split("[")[0]
+    return ALSO.get(path, ALSO.get(field, (field,)))
+
+
+ALSO: dict[str, tuple[str, ...]] = {
+    "system": ("messages", "system"),
+    "messages": ("messages", "system"),
+    "max_tokens": ("max_tokens", "max_completion_tokens"),
+    # A tool may stand for it, and be asked for.
+    "response_format": ("response_format", "tools", "tool_choice", "parallel_tool_calls", "messages"),
+    "thinking": ("thinking", "reasoning_effort", "output_config"),
+    "tools": ("tools", "tool_choice"),
+}
+
+
+def changes(direct: Json, back: Json) -> dict[str, tuple[Any, Any]]:
+    """Top-level field -> before, after: where they differ in more than how they can be said."""
+    before, after = normal(direct), normal(back)
+    for field in ADDED:
+        if field not in before:
+            after.pop(field, None)
+    return {
+        field: (before.get(field), after.get(field))
+        for field in sorted(before.keys() | after.keys())
+        if before.get(field) != after.get(field)
+    }
+
+
+ADDED = ("max_tokens", "max_completion_tokens")
+"""Anthropic requires a limit, so one is set."""
+
+
+def normal(body: Json) -> Json:
+    """Without what only separates: a text by itself or in a list, one message of a speaker or two in a row."""
+    flat = {name: value for name, value in body.items() if value not in NEUTRAL.get(name, ())}
+    said = [item for message in body["messages"] for item in spoken(message)]
+    system = body.get("system", [])
+    for tool in body.get("tools", ()):
+        if "name" in tool:
+            tool["name"] = in_form(tool["name"], OPENAI_NAME)
+    flat["messages"] = [*(("system", text_of(part)) for part in system), *said]
+    flat.pop("system", None)
+    return flat
+
+
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "parallel_tool_calls": (True,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logprobs": (False,),
+    "logit_bias": ({},),
+    "n": (1,),
+    "temperature": (1,),
+    "tool_choice": ("auto",),
+    "response_format": ({"type": "text"},),
+}
+"""Values that ask for nothing."""
+
+
+FORMS = {"id": OPENAI_CHAT_ID, "tool_use_id": OPENAI_CHAT_ID, "name": OPENAI_NAME}
+"""Ids and names of calls are put in form by rule, and put back in the answer: nothing of them is lost."""
+
+
+def spoken(message: Json) -> list[tuple[str, Any]]:
+    role = "system" if message["role"] == "developer" else message["role"]
+    content = message.get("content") or []
+    parts = [content] if isinstance(content, str) else content
+    rest = {key: value for key, value in message.items() if key not in ("role", "content", "tool_calls")}
+    result = [(role, rest)] if rest else []
+    calls = [
+        (role, {**call, "function": arguments_of(call["function"])}) for call in message.get("tool_calls", ())
+    ]
+    return [*result, *((role, text_of(part)) for part in parts), *calls]
+
+
+def arguments_of(function: Json) -> Json:
+    return {**function, "arguments": json.loads(function["arguments"])}
+
+
+def text_of(part: Any) -> Any:
+    if isinstance(part, dict) and set(part) == {"type", "text"}:
+        return part["text"]
+    if isinstance(part, dict) and part["type"] in ("tool_use", "tool_result"):
+        part = {name: in_form(value, FORMS[name]) if name in FORMS else value for name, value in part.items()}
+    if isinstance(part, dict) and isinstance(part.get("content"), list):
+        return {**part, "content": [text_of(each) for each in part["content"]]}
+    return part
