@@ -79,7 +79,7 @@ def test_messages_answer_at_each_of_their_paths(open_gateway: Live, path: str) -
 
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"])
 def test_tokens_are_counted(open_gateway: Live, path: str) -> None:
-    answer = open_gateway.post(path, {**CHAT, "max_tokens": 10})
+    answer = open_gateway.post(path)
     assert answer.status == 200
     assert answer.json["input_tokens"] > 0
 
