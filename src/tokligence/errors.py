@@ -54,7 +54,9 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
         405, C, False, "{method} is not allowed at {path}.", "Use {allowed}."
     ),
     "http.expectation_failed": ErrorSpec(417, C, False, "Expect: {expect} is not supported."),
-    "http.upgrade_refused": ErrorSpec(426, C, False, "Upgrade to {protocol} is not supported.", "Use plain HTTP/1.1."),
+    "http.upgrade_refused": ErrorSpec(
+        426, C, False, "Upgrade to {protocol} is not supported.", "Use plain HTTP/1.1."
+    ),
     # --- who may call
     "auth.missing_key": ErrorSpec(
         401,

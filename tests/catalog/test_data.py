@@ -26,7 +26,9 @@ def test_every_row_says_where_it_comes_from_and_has_sane_limits(row):
     assert row.released == "" or DAY.fullmatch(row.released)
     assert (row.max_output_tokens or 1) <= (row.context_tokens or 10**9)
     assert (row.efforts != ()) <= (row.thinking is not ThinkingStyle.NONE)
-    if row.vendor == "openai" and row.thinking is ThinkingStyle.EFFORT:  # it can be silenced by a word, or not at all
+    if (
+        row.vendor == "openai" and row.thinking is ThinkingStyle.EFFORT
+    ):  # it can be silenced by a word, or not at all
         silenced = ThinkingOff.OMIT if "none" in row.efforts else ThinkingOff.NEVER
         assert row.thinking_off is silenced
     else:
