@@ -192,6 +192,18 @@ def test_calls_without_ids_get_some() -> None:
     ]
 
 
+def test_fields_of_a_message_of_results_alone_are_lost_with_it() -> None:
+    extras = Extras(ProtocolId.ANTHROPIC, {"x": b"1"})
+    results = Turn(Role.USER, (result("b"), result("a")), "messages[2]", extras=extras)
+    late = Turn(Role.USER, (result("c"),), "messages[3]", extras=extras)
+    turns, losses = pair([assistant(call("a"), call("b"), call("c")), results, late])
+    assert list(turns[1].parts) == [result("b"), result("a"), result("c")]
+    assert losses == [
+        Loss("messages[2].x", LossReason.REPAIRED),
+        Loss("messages[3].x", LossReason.REPAIRED),
+    ]
+
+
 def test_the_users_turn_keeps_its_name_and_extras() -> None:
     extras = Extras(ProtocolId.ANTHROPIC, {"x": b"1"})
     said = Turn(Role.USER, (Text("q"),), "messages[2]", name="ada", extras=extras)

@@ -67,12 +67,12 @@ class Reader(Generic[T]):
             raise GatewayError("request.invalid_json", reason="it holds a lone surrogate") from None
         except ValueError:
             raise GatewayError("request.invalid_json", reason="a number is out of range") from None
+        except RecursionError:  # as deep as parsing could just go
+            raise GatewayError("request.too_deep") from None
         try:
             return self._decode(body)
         except msgspec.ValidationError as error:
             raise _invalid_field(str(error)) from None
-        except msgspec.DecodeError as error:
-            raise GatewayError("request.invalid_json", reason=str(error)) from None
 
 
 def parse_tree(raw: bytes) -> Any:

@@ -198,6 +198,22 @@ def test_an_event_that_is_new_is_recorded_once() -> None:
     assert losses(lost) == ["stream.novel_event unknown_part semantic"]
 
 
+def test_a_block_without_a_type_is_malformed() -> None:
+    with pytest.raises(GatewayError, match="a block is not valid"):
+        read_stream(start(), block(0, text="a"))
+
+
+def test_a_new_field_within_a_block_is_named_by_its_place() -> None:
+    _, lost = read_stream(
+        start(),
+        block(0, type="text", text="", cache_control={"type": "ephemeral", "x": 1}),
+        stop(0),
+        end(),
+        DONE,
+    )
+    assert losses(lost) == ["content[0].cache_control.x unknown_field cosmetic"]
+
+
 def test_fields_that_are_new_are_recorded_once_for_each_kind_of_event() -> None:
     events, lost = read_stream(
         start(novel=1),

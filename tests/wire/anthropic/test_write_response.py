@@ -136,6 +136,11 @@ def test_blocks_and_fields_of_others_are_recorded() -> None:
     ]
 
 
+def test_tokens_of_sound_are_a_part_of_the_others() -> None:
+    _, lost = write(Text("x"), usage=Usage(input=9, output=3, input_audio=4))
+    assert lost == ["usage.audio_tokens unsupported cosmetic"]
+
+
 def test_usage_excludes_the_cache() -> None:
     usage = Usage(
         input=1,

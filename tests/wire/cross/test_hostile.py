@@ -134,6 +134,21 @@ def test_deep_nesting_anywhere_is_read_or_refused_by_name(golden: Golden, depth:
             refuses_by_name(golden, raw.replace(b'"@DEEP@"', nest))
 
 
+ABOUT_THE_LIMIT = range(900, 1_010)
+"""Of the interpreter's recursion, less what the test itself has taken."""
+
+
+@pytest.mark.parametrize("name", ["chat-unknown-part", "messages-results", "chat-tools-strict"])
+def test_nesting_just_about_the_limit_is_read_or_refused_by_name(name: str) -> None:
+    golden = next(golden for golden in GOLDENS if golden.name == name)
+    body = golden.data["request"]
+    for path in nodes(body):
+        if path[-1] in ("type", "input_schema", "parameters", "hologram"):
+            raw = json.dumps(put(body, path, "@DEEP@")).encode()
+            for depth in ABOUT_THE_LIMIT:
+                refuses_by_name(golden, raw.replace(b'"@DEEP@"', b'{"a":' * depth + b"1" + b"}" * depth))
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_deep_schemas_are_read_or_refused_by_name(depth: int) -> None:
     schema = b'{"type":"object","properties":{"a":' * depth + b"{}" + b"}}" * depth

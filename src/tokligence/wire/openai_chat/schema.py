@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tokligence.errors import GatewayError
+
 _CACHED_BYTES: Final = 16 * 1024  # longer schemas are examined anew each time, so that the cache stays small
 _CACHED_COUNT: Final = 512
 _VALUES: Final = frozenset({"enum", "const", "default", "examples"})
@@ -34,7 +36,7 @@ def strict_ready(raw: bytes) -> bool:
 
 
 def _mended(raw: bytes) -> tuple[bytes, bool]:
-    schema = msgspec.json.decode(raw)
+    schema = _decoded(raw)
     if not isinstance(schema, dict):
         return EMPTY, True
     mended = False
@@ -51,12 +53,19 @@ def _mended(raw: bytes) -> tuple[bytes, bool]:
 
 
 def _ready(raw: bytes) -> bool:
-    schema = msgspec.json.decode(raw)
+    schema = _decoded(raw)
     return (
         isinstance(schema, dict)
         and schema.get("type") == "object"
         and all(_is_closed(node) for node in _nodes(schema))
     )
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except RecursionError:
+        raise GatewayError("request.too_deep") from None
 
 
 def _is_closed(node: dict[str, Any]) -> bool:
