@@ -13,7 +13,6 @@ from tokligence.errors import GatewayError
 
 # A blank line after a line: the end of an event. CR CR and mixed endings are legal.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n)(?=[^\n]))")
-_LINE = re.compile(rb"\r\n|\n|\r")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -35,7 +34,7 @@ class Splitter:
                 return []
             self._fresh = False
             buffer = buffer.removeprefix(BOM)
-        if b"\r" in buffer:
+        if buffer.find(b"\r") >= 0:  # `in` would first try the bytes as a number
             events, rest = _split_any(buffer)
         else:
             parts = buffer.split(b"\n\n")
@@ -64,15 +63,15 @@ def _split_any(buffer: bytes) -> tuple[list[bytes], bytes]:
 
 def parse(raw: bytes) -> tuple[bytes, bytes]:
     """Event name and data of one raw event; (name, b"") if it has no data (a comment, a ping)."""
-    name, start = b"", 0
-    if raw.startswith(b"event: "):
-        start = raw.find(b"\n") + 1
-        name = raw[7 : start - 1]
-    if raw.startswith(b"data: ", start) and raw.find(b"\n", start) == len(raw) - 2 and b"\r" not in raw:
-        return name, raw[start + 6 : -2]  # as OpenAI and Anthropic write it: at most a name, one data line
+    lines = raw.splitlines()
+    # The usual events of OpenAI (data) and of Anthropic (event, data).
+    if len(lines) == 2 and lines[0][:6] == b"data: " and not lines[1]:
+        return b"", lines[0][6:]
+    if len(lines) == 3 and lines[0][:7] == b"event: " and lines[1][:6] == b"data: " and not lines[2]:
+        return lines[0][7:], lines[1][6:]
     name = b""
     data: list[bytes] = []
-    for line in _LINE.split(raw):
+    for line in lines:
         field, colon, value = line.partition(b":")
         if not field and colon:
             continue
