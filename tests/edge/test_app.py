@@ -174,10 +174,24 @@ def test_a_bug_before_the_answer_is_500_and_the_log_has_its_place_under_the_same
     assert answer.status == 500
     assert anthropic_shape(answer.json)
     assert answer.headers["x-tokligence-error-code"] == "gateway.internal"
-    (line,) = open_gateway.events("internal error")
+    *_, line = open_gateway.events("internal error")
     assert line["id"] == answer.json["request_id"]
     assert line["error"] == "KeyError"
     assert line["where"].startswith("test_app.py:")
+    assert "what was said" not in json.dumps(line)
+
+
+def test_a_bug_within_a_model_call_stands_in_the_log_under_the_id_of_its_answer(
+    open_gateway: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_call: ModelCall) -> None:
+        raise KeyError("what was said")
+
+    monkeypatch.setattr(ModelCall, "_answer", broken)
+    answer = open_gateway.post("/anthropic/v1/messages")
+    assert answer.status == 500
+    *_, line = open_gateway.events("internal error")
+    assert line["id"] == answer.json["request_id"] == answer.headers["x-tokligence-request-id"]
     assert "what was said" not in json.dumps(line)
 
 

@@ -295,6 +295,17 @@ async def test_comments_before_content_do_not_open_the_stream(bench: Bench):
     assert reply.status == 502
 
 
+async def test_comments_do_no_harm_across_protocols(bench: Bench):
+    gate = await bench.serve(**bench.endpoint())
+
+    def commented(frames: list[bytes]) -> list[bytes]:
+        return [part for frame in frames for part in (b": keep-alive\n\n", frame)]
+
+    bench.compatible.script(replies.text("a ", "b", mangle=commented))
+    reply = await gate.ask(MESSAGES, messages(model="llama", stream=True))
+    assert text_of(reply.body) == "a b"
+
+
 async def test_an_upstream_that_sends_much_without_content_is_not_kept_in_memory(bench: Bench):
     gate = await bench.serve(**bench.endpoint())
     held = Gate()

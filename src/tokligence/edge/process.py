@@ -328,7 +328,10 @@ class Gateway:
         return metrics.render()
 
     def crashed(self, error: BaseException, call: Call, request_id: str | None = None) -> None:
-        """A bug. The log has where, never what was said: frames and the error's type, not its text."""
+        """A bug. The log has where, never what was said: frames and the error's type, not its text. A model call that
+        has answered for it names its request in a note."""
+        if request_id is None:
+            request_id = next(iter(getattr(error, "__notes__", ())), None)
         self._log.error(
             "internal error", id=request_id, error=type(error).__name__, where=place_of(error), path=call.path
         )

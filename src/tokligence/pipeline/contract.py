@@ -19,9 +19,14 @@ class Principal(Struct, frozen=True):
     team: str | None = None
 
 
+def first_values(headers: Headers) -> dict[bytes, bytes]:
+    return dict(reversed(headers))
+
+
 class Call(Struct):
     """One HTTP request, whole, decompressed, authenticated. `path`: percent-decoded, without the query.
-    `received`: `time.perf_counter()` when its last byte came; the loop's clock counts in milliseconds only."""
+    `received`: `time.perf_counter()` when its last byte came; the loop's clock counts in milliseconds only.
+    `fields`: the first value of each of the headers, for `header`; made when first asked for if nobody gave it."""
 
     method: str
     path: str
@@ -30,13 +35,14 @@ class Call(Struct):
     body: bytes
     received: float
     principal: Principal = Principal()
+    fields: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of `name` (lower case)."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        fields = self.fields
+        if fields is None:
+            self.fields = fields = first_values(self.headers)
+        return fields.get(name)
 
 
 class Sink(Protocol):
