@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias, assert_never
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from tokligence.catalog.models import ModelCard
 from tokligence.conversation import (
@@ -54,6 +54,9 @@ INVALID_ARGUMENTS: Final = "invalid_json"
 """Key below which arguments stand that are no JSON object, as the vendor demands one."""
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_ANTHROPIC: Final = ProtocolId.ANTHROPIC
+_USER: Final = Role.USER
+_ASSISTANT: Final = Role.ASSISTANT
 _EMPTY: Final = Raw(b"{}")
 _TTLS: Final = ("5m", "1h")
 
@@ -84,15 +87,25 @@ def without_blanks(blocks: list[Block]) -> tuple[list[Block], bool]:
     return kept, dropped
 
 
-class Blocks:
-    """`names`: of the tools; `losses`: what could not be said, appended to."""
+class Blocks(Struct):
+    """`losses`: what could not be said, appended to. `cached`: the breakpoints wanted so far."""
 
-    def __init__(self, card: ModelCard, issuer: str) -> None:
-        self.losses: list[Loss] = []
-        self.names = ToolNames(ANTHROPIC_NAME.max_len, ANTHROPIC_NAME.charset)
-        self._card = card
-        self._issuer = issuer
-        self._cached: list[tuple[dict[str, object], CacheControl, str]] = []
+    card: ModelCard
+    issuer: str
+    losses: list[Loss] = []
+    cached: list[tuple[dict[str, object], CacheControl, str]] = []
+    tool_names: ToolNames | None = None
+
+    @property
+    def names(self) -> ToolNames:
+        """Of the tools."""
+        if self.tool_names is None:  # most requests have none
+            self.tool_names = ToolNames(ANTHROPIC_NAME.max_len, ANTHROPIC_NAME.charset)
+        return self.tool_names
+
+    @property
+    def renames(self) -> dict[str, str]:
+        return {} if self.tool_names is None else self.tool_names.renames
 
     def lose(self, path: str, reason: LossReason, severity: Severity) -> None:
         self.losses.append(Loss(path, reason, severity))
@@ -104,26 +117,28 @@ class Blocks:
     ) -> None:
         """What every element may have: a breakpoint, decided in `place_breakpoints`, and fields of its own."""
         if cache is not None:
-            self._cached.append((block, cache, path))
+            self.cached.append((block, cache, path))
         if extras is not None:
             self.add_extras(block, extras, path)
 
     def add_extras(self, target: dict[str, object], extras: Extras | None, path: str) -> None:
         if extras is None:
             return
-        if extras.origin is ProtocolId.ANTHROPIC:
+        if extras.origin is _ANTHROPIC:
             for name, value in extras.fields.items():
                 target.setdefault(name, Raw(value))
         else:
-            self.losses += foreign_losses(extras, ProtocolId.ANTHROPIC, path)
+            self.losses += foreign_losses(extras, _ANTHROPIC, path)
 
     def place_breakpoints(self) -> None:
         """The last four, since a later one covers all before it; a longer-lived one may not follow a shorter."""
-        extra = max(len(self._cached) - BREAKPOINTS, 0)
-        for _, _, path in self._cached[:extra]:
+        if not self.cached:
+            return
+        extra = max(len(self.cached) - BREAKPOINTS, 0)
+        for _, _, path in self.cached[:extra]:
             self.lose(f"{path}.cache_control", LossReason.CLAMPED, Severity.COSMETIC)
         short = False
-        for block, cache, path in self._cached[extra:]:
+        for block, cache, path in self.cached[extra:]:
             control = {"type": "ephemeral"}
             if cache.ttl in _TTLS and not (short and cache.ttl == "1h"):
                 control["ttl"] = cache.ttl
@@ -136,6 +151,10 @@ class Blocks:
 
     def write(self, parts: Sequence[Part], role: Role, path: str) -> list[Block]:
         """The blocks of a turn, without those that the vendor refuses as blank."""
+        if len(parts) == 1 and type(only := parts[0]) is Text and only.cache is None and only.extras is None:
+            text = only.text
+            if text and not text.isspace():  # the usual turn
+                return [{"type": "text", "text": text}]
         blocks: list[Block] = []
         blank = False  # whether a block may be blank
         moved = 0  # results that stood elsewhere
@@ -182,7 +201,7 @@ class Blocks:
                 self.lose(path, LossReason.CONVERTED, Severity.COSMETIC)
                 return {"type": "text", "text": part.text}
             case Opaque():
-                if part.origin is ProtocolId.ANTHROPIC:
+                if part.origin is _ANTHROPIC:
                     return Raw(part.raw)
                 self.lose(path, LossReason.UNKNOWN_PART, Severity.SEMANTIC)
                 return None
@@ -195,7 +214,7 @@ class Blocks:
         return {"type": "text", "text": f"[{kind} omitted]"}
 
     def _tool_call(self, part: ToolCall, role: Role, path: str) -> Block | None:
-        if role is not Role.ASSISTANT:
+        if role is not _ASSISTANT:
             self.lose(path, LossReason.UNSUPPORTED, Severity.SEMANTIC)
             return None
         content, valid = tool_input(part.arguments)
@@ -212,11 +231,11 @@ class Blocks:
 
     def _tool_result(self, part: ToolResult, path: str) -> Block:
         block: dict[str, object] = {"type": "tool_result", "tool_use_id": in_form(part.call_id, ANTHROPIC_ID)}
-        marked = len(self._cached)
-        content = self.write(part.parts, Role.USER, path)
-        if part.cache is not None and len(self._cached) > marked:
+        marked = len(self.cached)
+        content = self.write(part.parts, _USER, path)
+        if part.cache is not None and len(self.cached) > marked:
             # The result's own breakpoint, behind its content, covers those within; so no order has to be right.
-            del self._cached[marked:]
+            del self.cached[marked:]
             self.lose(f"{path}.cache_control", LossReason.CLAMPED, Severity.COSMETIC)
         if content:
             block["content"] = content
@@ -227,7 +246,7 @@ class Blocks:
 
     def _thinking(self, part: Thinking | RedactedThinking, role: Role, path: str) -> Block | None:
         proof = part.signature if isinstance(part, Thinking) else part.data
-        if not proof or part.issuer != self._issuer or role is not Role.ASSISTANT:
+        if not proof or part.issuer != self.issuer or role is not _ASSISTANT:
             self.lose(path, LossReason.FOREIGN_SIGNATURE, Severity.COSMETIC)
             return None
         block: dict[str, object]
@@ -242,9 +261,9 @@ class Blocks:
 
     def _image(self, part: Image, role: Role, path: str) -> Block:
         source = self._media(part.source)
-        if source is None or role is not Role.USER:
+        if source is None or role is not _USER:
             return self._placeholder("image", path, LossReason.UNSUPPORTED)
-        if not self._card.images:
+        if not self.card.images:
             return self._placeholder("image", path, LossReason.MODEL_CAPABILITY)
         if isinstance(part.source, Base64Source) and part.source.media_type not in IMAGE_TYPES:
             return self._placeholder("image", path, LossReason.UNSUPPORTED)
@@ -256,7 +275,7 @@ class Blocks:
 
     def _document(self, part: Document, role: Role, path: str) -> Block:
         source = self._document_source(part, path)
-        if source is None or role is not Role.USER:
+        if source is None or role is not _USER:
             return self._placeholder("document", path, LossReason.UNSUPPORTED)
         block: dict[str, object] = {"type": "document", "source": source}
         if part.title is not None:
@@ -275,7 +294,7 @@ class Blocks:
             case ContentSource():
                 return {
                     "type": "content",
-                    "content": self.write(part.source.parts, Role.USER, f"{path}.source"),
+                    "content": self.write(part.source.parts, _USER, f"{path}.source"),
                 }
             case Base64Source() if part.source.media_type.startswith("text/"):
                 text = _decoded(part.source.data)
@@ -295,7 +314,7 @@ class Blocks:
             case Base64Source():
                 return {"type": "base64", "media_type": source.media_type, "data": source.data}
             case FileSource():
-                if source.origin is not ProtocolId.ANTHROPIC:
+                if source.origin is not _ANTHROPIC:
                     return None
                 return {"type": "file", "file_id": source.file_id}
             case _:

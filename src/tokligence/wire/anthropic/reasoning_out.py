@@ -148,27 +148,26 @@ def _shown(thinking: dict[str, object], wish: Reasoning) -> dict[str, object]:
 
 
 def write_sampling(
-    sampling: Sampling, card: ModelCard, losses: list[Loss], *, thinking: bool
-) -> dict[str, object]:
+    body: dict[str, object], sampling: Sampling, card: ModelCard, losses: list[Loss], *, thinking: bool
+) -> None:
     """Temperature, top_p and top_k as this model takes them."""
-    given: dict[str, float] = {}
-    for name in ("temperature", "top_p", "top_k"):
-        value = getattr(sampling, name)
-        if value is not None:
-            given[name] = value
-    out: dict[str, object] = {}
-    for name, value in given.items():
+    for name, value in (
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("top_k", sampling.top_k),
+    ):
+        if value is None:
+            continue
         if not card.sampling or (thinking and not _takes_thinking(name, value)):
             losses.append(Loss(name, LossReason.MODEL_CAPABILITY, _S))
         elif name == "temperature" and value > 1:
             losses.append(Loss(name, LossReason.CLAMPED, _S))
-            out[name] = 1
-        elif name == "top_p" and card.one_sampler and "temperature" in out:
+            body[name] = 1
+        elif name == "top_p" and card.one_sampler and "temperature" in body:
             if value != 1:  # 1 asks for nothing
                 losses.append(Loss(name, LossReason.MODEL_CAPABILITY, _S))
         else:
-            out[name] = value
-    return out
+            body[name] = value
 
 
 def _takes_thinking(name: str, value: float) -> bool:

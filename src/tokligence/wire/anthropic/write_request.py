@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
 from operator import attrgetter
@@ -11,6 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from tokligence.conversation import (
+    Extras,
+    Loss,
     LossReason,
     ProtocolId,
     Request,
@@ -24,7 +27,7 @@ from tokligence.wire.anthropic.reasoning_out import Thought, decide, write_sampl
 from tokligence.wire.anthropic.tables import REQUEST_TIER_OF, SAMPLING_LOSS, SAMPLING_NEUTRAL
 from tokligence.wire.anthropic.tools_out import Tools, plan_tools
 from tokligence.wire.contract import ReplyMemory, Target, Written
-from tokligence.wire.pairing import pair
+from tokligence.wire.pairing import has_tools, pair
 from tokligence.wire.severity import foreign_losses, severity_of
 from tokligence.wire.terms import in_terms
 
@@ -34,20 +37,31 @@ _OPENING: Final = "(The conversation begins with your message.)"
 USER_ID_LIMIT: Final = 256
 """Characters of `metadata.user_id` (API reference of the Messages API, read 2026-11-24)."""
 
+# Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
+_ANTHROPIC: Final = ProtocolId.ANTHROPIC
+_USER: Final = Role.USER
+_ASSISTANT: Final = Role.ASSISTANT
+_SYSTEM: Final = Role.SYSTEM
+_C, _S = Severity.COSMETIC, Severity.SEMANTIC
+
+_NO_TOOLS: Final = Tools([])
+_NO_MEMORY: Final = ReplyMemory()
 _LOST_SAMPLING: Final = attrgetter(*SAMPLING_LOSS)
 _NOTHING_LOST: Final = (None,) * len(SAMPLING_LOSS)
 _NO_SAMPLING: Final = Sampling()
 _encode: Final = msgspec.json.Encoder().encode
-
-_C, _S = Severity.COSMETIC, Severity.SEMANTIC
 
 
 def write_request(request: Request, target: Target) -> Written:
     """Always a request that the vendor takes; what it cannot say is in the losses, in the client's terms."""
     card = target.card
     blocks = Blocks(card, target.issuer)
-    tools = plan_tools(request, blocks, card)
-    system, messages = _write_turns(request, blocks, mid_system=card.mid_system)
+    called = has_tools(request.turns)
+    tools = _NO_TOOLS
+    if called or request.tools or request.tool_choice is not None or request.output is not None:
+        tools = plan_tools(request, blocks, card)
+    turns, repairs = pair(request.turns) if called else (request.turns, [])
+    system, messages = _write_turns(turns, repairs, blocks)
     thought = decide(
         request,
         card,
@@ -65,12 +79,18 @@ def write_request(request: Request, target: Target) -> Written:
         body["tools"] = tools.tools
     if tools.choice is not None:
         body["tool_choice"] = tools.choice
-    _write_output_config(body, tools, thought)
+    if thought.thinking is not None:
+        body["thinking"] = thought.thinking
+    if thought.effort is not None or tools.format is not None:
+        body["output_config"] = _output_config(tools, thought)
     if request.sampling != _NO_SAMPLING:
-        body.update(write_sampling(request.sampling, card, blocks.losses, thinking=thought.on))
+        write_sampling(body, request.sampling, card, blocks.losses, thinking=thought.on)
+        _lose_sampling(request.sampling, blocks)
     _write_rest(body, request, target, blocks)
     blocks.place_breakpoints()
-    memory = ReplyMemory(blocks.names.renames, tools.output_tool)
+    memory = _NO_MEMORY
+    if blocks.renames or tools.output_tool is not None:
+        memory = ReplyMemory(blocks.renames, tools.output_tool)
     return Written(_encode(body), in_terms(blocks.losses, request.origin), memory)
 
 
@@ -78,43 +98,51 @@ def write_request(request: Request, target: Target) -> Written:
 
 
 class _Message(msgspec.Struct):
-    role: str
+    role: Role
     content: list[Block]
 
 
-def _write_turns(request: Request, blocks: Blocks, *, mid_system: bool) -> tuple[list[Block], list[_Message]]:
-    turns, repairs = pair(request.turns)
+def _write_turns(
+    turns: Sequence[Turn], repairs: list[Loss], blocks: Blocks
+) -> tuple[list[Block], list[_Message]]:
+    """System and messages. `repairs`: the losses of pairing these turns."""
     system: list[Block] = []
     messages: list[_Message] = []
     # The vendor sees the system prompt first, so its breakpoints are counted first.
     for turn in turns:
         if turn.name is not None:
             blocks.lose(f"{turn.path}.name", LossReason.UNSUPPORTED, _C)
-        if turn.role is Role.USER or turn.role is Role.ASSISTANT:
-            _append(messages, turn.role, blocks.write(turn.parts, turn.role, turn.path))
+        role = turn.role
+        if role is _USER or role is _ASSISTANT:
+            _append(messages, role, blocks.write(turn.parts, role, turn.path))
         elif not messages:
-            system += blocks.write(turn.parts, Role.SYSTEM, turn.path)
-        elif mid_system and messages[-1].role != Role.ASSISTANT:  # the vendor wants it after a user's message
-            _append(messages, "system", blocks.write(turn.parts, Role.SYSTEM, turn.path))
+            system += blocks.write(turn.parts, _SYSTEM, turn.path)
+        elif (
+            blocks.card.mid_system and messages[-1].role is not _ASSISTANT
+        ):  # it must follow a user's message
+            _append(messages, _SYSTEM, blocks.write(turn.parts, _SYSTEM, turn.path))
         else:
-            _append(messages, "user", _as_user(turn, blocks))
-        _lose_extras(turn, blocks)
+            _append(messages, _USER, _as_user(turn, blocks))
+        if turn.extras is not None:
+            _lose_extras(turn.extras, turn.path, blocks)
     blocks.losses += repairs
-    if messages and messages[0].role == Role.ASSISTANT:
-        blocks.lose(turns[0].path, LossReason.REPAIRED, _C)
-        messages.insert(0, _Message("user", [{"type": "text", "text": _OPENING}]))
-    _end_well(messages)
-    if not messages and system:
+    if messages:
+        if messages[0].role is _ASSISTANT:
+            blocks.lose(turns[0].path, LossReason.REPAIRED, _C)
+            messages.insert(0, _Message(_USER, [{"type": "text", "text": _OPENING}]))
+        if messages[-1].role is _ASSISTANT:
+            _end_well(messages[-1])
+    elif system:
         blocks.lose(turns[-1].path, LossReason.CONVERTED, _C)
-        return [], [_Message("user", system)]
+        return [], [_Message(_USER, system)]
     return system, messages
 
 
-def _append(messages: list[_Message], role: str, content: list[Block]) -> None:
+def _append(messages: list[_Message], role: Role, content: list[Block]) -> None:
     """An empty turn is none; turns of one role in a row are one message."""
     if not content:
         return
-    if messages and messages[-1].role == role:
+    if messages and messages[-1].role is role:
         messages[-1].content += content
     else:
         messages.append(_Message(role, content))
@@ -122,28 +150,24 @@ def _append(messages: list[_Message], role: str, content: list[Block]) -> None:
 
 def _as_user(turn: Turn, blocks: Blocks) -> list[Block]:
     """What the system says in the middle, said where only users speak."""
-    said = blocks.write(turn.parts, Role.USER, turn.path)
+    said = blocks.write(turn.parts, _USER, turn.path)
     if not said:
         return []
     blocks.lose(turn.path, LossReason.CONVERTED, _C)
     return [{"type": "text", "text": "<system>"}, *said, {"type": "text", "text": "</system>"}]
 
 
-def _lose_extras(turn: Turn, blocks: Blocks) -> None:
+def _lose_extras(extras: Extras, path: str, blocks: Blocks) -> None:
     """Fields of a message (the vendor's beta has some on system messages): ours may be several turns."""
-    if turn.extras is None:
-        return
-    blocks.losses += foreign_losses(turn.extras, ProtocolId.ANTHROPIC, turn.path)
-    if turn.extras.origin is ProtocolId.ANTHROPIC:
-        for name in turn.extras.fields:
-            blocks.lose(f"{turn.path}.{name}", LossReason.UNSUPPORTED, severity_of(name))
+    blocks.losses += foreign_losses(extras, _ANTHROPIC, path)
+    if extras.origin is _ANTHROPIC:
+        for name in extras.fields:
+            blocks.lose(f"{path}.{name}", LossReason.UNSUPPORTED, severity_of(name))
 
 
-def _end_well(messages: list[_Message]) -> None:
+def _end_well(message: _Message) -> None:
     """The vendor refuses a last assistant text that ends in white space."""
-    if not messages or messages[-1].role != "assistant":
-        return
-    last = messages[-1].content[-1]
+    last = message.content[-1]
     if isinstance(last, dict) and last["type"] == "text":
         last["text"] = str(last["text"]).rstrip()
 
@@ -153,10 +177,10 @@ def _continues(messages: list[_Message]) -> bool:
     begun with thinking."""
     if not messages:
         return True
-    if messages[-1].role == "user" and not _has(messages[-1], "tool_result"):
+    if messages[-1].role is _USER and not _has(messages[-1], "tool_result"):
         return True
-    back = takewhile(lambda each: each.role == "assistant" or _has(each, "tool_result"), reversed(messages))
-    loop = [message for message in back if message.role == "assistant"]
+    back = takewhile(lambda each: each.role is _ASSISTANT or _has(each, "tool_result"), reversed(messages))
+    loop = [message for message in back if message.role is _ASSISTANT]
     return not loop or _thinks(loop[0]) or _thinks(loop[-1])
 
 
@@ -172,24 +196,19 @@ def _thinks(message: _Message) -> bool:
 # --- the rest -------------------------------------------------------------------------------------------
 
 
-def _write_output_config(body: dict[str, object], tools: Tools, thought: Thought) -> None:
-    if thought.thinking is not None:
-        body["thinking"] = thought.thinking
+def _output_config(tools: Tools, thought: Thought) -> dict[str, object]:
     config: dict[str, object] = {}
     if thought.effort is not None:
         config["effort"] = thought.effort
     if tools.format is not None:
         config["format"] = tools.format
-    if config:
-        body["output_config"] = config
+    return config
 
 
 def _write_rest(body: dict[str, object], request: Request, target: Target, blocks: Blocks) -> None:
     if request.stop:
         _write_stop(body, request.stop, target, blocks)
-    if request.sampling != _NO_SAMPLING:
-        _lose_sampling(request.sampling, blocks)
-    if request.verbosity not in (None, "medium"):
+    if request.verbosity is not None and request.verbosity != "medium":
         blocks.lose("verbosity", LossReason.UNSUPPORTED, _S)
     if request.metadata:
         blocks.lose("metadata", LossReason.UNSUPPORTED, _C)
