@@ -89,10 +89,14 @@ from tokligence.wire.strict import OpaqueWire, Reader
 _REQUEST: Final[Reader[ChatRequest]] = Reader(ChatRequest)
 
 
+class _PeekOptions(Struct):
+    include_usage: bool | None = None
+
+
 class _Peek(Struct):
     model: str
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: _PeekOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
 
@@ -107,8 +111,8 @@ def peek(raw: bytes) -> Peek:
     limit = seen.max_completion_tokens
     return Peek(
         seen.model,
-        bool(seen.stream),
-        bool(options is not None and options.include_usage),
+        seen.stream is True,
+        options is not None and options.include_usage is True,
         seen.max_tokens if limit is None else limit,
     )
 
@@ -130,23 +134,25 @@ def read_request(raw: bytes) -> Request:
     limit = wire.max_completion_tokens
     if limit is not None and wire.max_tokens not in (None, limit):
         losses.append(Loss("max_tokens", LossReason.CONVERTED, Severity.COSMETIC))
+    choice = wire.tool_choice or wire.function_call
+    thinks = wire.reasoning_effort is not None or wire.reasoning is not None
     return Request(  # by position: names would take five times as long
         wire.model,
         _read_turns(wire.messages, losses),
         _read_tools(wire, losses) if wire.tools or wire.functions else (),
-        _read_choice(wire.tool_choice or wire.function_call, losses),
+        None if choice is None else _read_choice(choice, losses),
         wire.parallel_tool_calls,
         wire.max_tokens if limit is None else limit,
-        _read_stop(wire.stop),
+        () if wire.stop is None else _read_stop(wire.stop),
         _read_sampling(wire),
         None if wire.response_format is None else _read_format(wire.response_format, losses),
         wire.verbosity,
-        _read_effort(wire, losses),
+        _read_effort(wire, losses) if thinks else None,
         wire.service_tier,
         wire.user,
         wire.metadata,
-        bool(wire.stream),
-        bool(options is not None and options.include_usage),
+        wire.stream is True,
+        options is not None and options.include_usage is True,
         _read_request_extras(wire),
         tuple(losses),
         OWN,
@@ -165,19 +171,29 @@ def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]
         if role is None or not content or type(content) is not str or message.cache_control or message.extras:
             turns.append(_read_turn(message, index, asked, losses))
         else:  # the usual message: one text
-            turns.append(Turn(role, (Text(content),), f"messages[{index}]", message.name))
+            turns.append(Turn(role, (Text(content),), _path(index), message.name))
     return tuple(turns)
 
 
+_PATHS: Final = tuple(f"messages[{index}]" for index in range(256))
+
+
+def _path(index: int) -> str:
+    return _PATHS[index] if index < len(_PATHS) else f"messages[{index}]"
+
+
+# Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
+_USER: Final = Role.USER
+_ASSISTANT: Final = Role.ASSISTANT
 _ROLES: Final[dict[type[Message], Role]] = {
     SystemMessage: Role.SYSTEM,
     DeveloperMessage: Role.DEVELOPER,
-    UserMessage: Role.USER,
+    UserMessage: _USER,
 }
 
 
 def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
-    path = f"messages[{index}]"
+    path = _path(index)
     extras = read_extras(message.extras) if message.extras else None
     role = _ROLES.get(type(message))
     if role is not None:
@@ -189,9 +205,11 @@ def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list
         return _read_assistant(message, index, asked, losses)
     call = asked.pop(message.name, f"call_fn_{index}") if isinstance(message, FunctionMessage) else ""
     call = message.tool_call_id if isinstance(message, ToolMessage) else call
+    if isinstance(message, ToolMessage) and message.name is not None:
+        losses.append(Loss(f"{path}.name", LossReason.UNSUPPORTED, Severity.COSMETIC))
     parts = read_content(message.content, path, losses)
     result = ToolResult(call, parts, cache=_cache(message, path, losses), extras=extras, path=path)
-    return Turn(Role.USER, (result,), path)
+    return Turn(_USER, (result,), path)
 
 
 def _cache(wire: Markable, path: str, losses: list[Loss]) -> CacheControl | None:
@@ -199,7 +217,7 @@ def _cache(wire: Markable, path: str, losses: list[Loss]) -> CacheControl | None
 
 
 def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
-    path = f"messages[{index}]"
+    path = _path(index)
     parts = read_content(message.content, path, losses)
     if message.reasoning_details or message.reasoning_content or message.reasoning:
         plain = message.reasoning_content or message.reasoning
@@ -216,7 +234,7 @@ def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str]
         parts = (*parts, ToolCall(asked[legacy.name], legacy.name, legacy.arguments))
     if message.cache_control is not None:
         parts = mark_last(parts, _cache(message, path, losses))
-    return Turn(Role.ASSISTANT, parts, path, message.name, _assistant_extras(message))
+    return Turn(_ASSISTANT, parts, path, message.name, _assistant_extras(message))
 
 
 def _assistant_extras(message: AssistantMessage) -> Extras | None:
@@ -278,9 +296,7 @@ _MODES: Final = {
 }
 
 
-def _read_choice(choice: Choice | Named | None, losses: list[Loss]) -> ToolChoice | None:
-    if choice is None:
-        return None
+def _read_choice(choice: Choice | Named, losses: list[Loss]) -> ToolChoice:
     if isinstance(choice, Named):  # `function_call`
         lose_inner(choice, "function_call", losses)
         return ToolChoice(ToolMode.TOOL, (choice.name,))
@@ -318,9 +334,7 @@ def _read_allowed(choice: ChosenAllowed, losses: list[Loss]) -> ToolChoice:
 # --- options --------------------------------------------------------------------------------------------
 
 
-def _read_stop(stop: str | list[str] | None) -> tuple[str, ...]:
-    if stop is None:
-        return ()
+def _read_stop(stop: str | list[str]) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
@@ -335,7 +349,7 @@ def _read_sampling(wire: ChatRequest) -> Sampling:
         wire.n,
         wire.logprobs,
         wire.top_logprobs,
-        _raw(wire.logit_bias),
+        None if wire.logit_bias is ABSENT else _raw(wire.logit_bias),
     )
 
 
@@ -388,7 +402,7 @@ _NONE_KEPT: Final = (ABSENT,) * len(KEPT_RAW)
 
 def _read_request_extras(wire: ChatRequest) -> Extras | None:
     values: tuple[Raw, ...] = _kept_raw(wire)
-    if values == _NONE_KEPT and not wire.extras and not isinstance(wire.response_format, OpaqueWire):
+    if values == _NONE_KEPT and wire.extras is None and type(wire.response_format) is not OpaqueWire:
         return None
     kept = {n: raw for n, value in zip(KEPT_RAW, values, strict=True) if (raw := _raw(value)) is not None}
     if kept.get("modalities") == b'["text"]':  # the default
