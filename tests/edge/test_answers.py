@@ -237,7 +237,7 @@ async def test_a_header_cannot_smuggle_another_into_the_answer(edge: Edge, value
 async def test_the_date_is_that_of_the_last_second(edge: Edge) -> None:
     server = await edge.serve()
     server.lines.refresh(0)
-    assert b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" in server.lines.get(200)
+    assert b"date: Thu, 01 Jan 1970 00:00:00 GMT" in server.lines[200]
     server.lines.refresh(1.5)
-    assert b"date: Thu, 01 Jan 1970 00:00:01 GMT\r\n" in server.lines.get(200)
-    assert server.lines.get(200) is server.lines.get(200)
+    assert b"date: Thu, 01 Jan 1970 00:00:01 GMT" in server.lines[200]
+    assert server.lines[200] is server.lines[200]

@@ -1,7 +1,6 @@
 """The answer to one request: `pipeline.contract.Sink` over a connection.
 
-A head is three precomputed pieces (status line with date, connection, framing) around the caller's headers. Every
-answer that cannot be completed as announced ends with the connection cut, so that a client never takes a part for
+Every answer that cannot be completed as announced ends with the connection cut, so that a client never takes a part for
 the whole.
 """
 
@@ -12,40 +11,43 @@ from collections.abc import Callable
 from email.utils import formatdate
 from enum import IntEnum
 from http import HTTPStatus
+from itertools import chain
 from typing import Final, Protocol
 
 from tokligence.pipeline.contract import Headers
 
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
-_CLOSE: Final = b"connection: close\r\n"
-_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
+_CLOSE: Final = b"connection: close"
+_KEEP_ALIVE: Final = b"connection: keep-alive"
+_CHUNKED: Final = b"transfer-encoding: chunked"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _UNKNOWN_LENGTH: Final = -1
+_BODILESS: Final = frozenset((204, 304))
+# As numbers: looking for bytes in bytes first tries them as a number, which costs ten times as much.
+_LF, _CR, _NUL = b"\n\r\0"
 
 
-class StatusLines:
-    """`HTTP/1.1 200 OK` with its Date line, by status. `refresh` once a second. `draining`: each answer that starts
+class StatusLines(dict[int, bytes]):
+    """`HTTP/1.1 200 OK` with its Date line, by status, without the last line break. `refresh` once a second. `draining`: each answer that starts
     is its connection's last."""
 
-    __slots__ = ("_lines", "_second", "draining")
+    __slots__ = ("_second", "draining")
 
     def __init__(self) -> None:
+        super().__init__()
         self.draining = False
-        self._lines: dict[int, bytes] = {}
         self._second = -1
 
     def refresh(self, wall: float) -> None:
         """`wall`: Unix seconds."""
         if int(wall) != self._second:
             self._second = int(wall)
-            self._lines.clear()
+            self.clear()
 
-    def get(self, status: int) -> bytes:
-        line = self._lines.get(status)
-        if line is None:
-            reason = HTTPStatus(status).phrase if status in _KNOWN else ""
-            date = formatdate(self._second, usegmt=True)
-            line = self._lines[status] = f"HTTP/1.1 {status} {reason}\r\ndate: {date}\r\n".encode()
+    def __missing__(self, status: int) -> bytes:
+        reason = HTTPStatus(status).phrase if status in _KNOWN else ""
+        date = formatdate(self._second, usegmt=True)
+        line = self[status] = f"HTTP/1.1 {status} {reason}\r\ndate: {date}".encode()
         return line
 
 
@@ -123,7 +125,7 @@ class Answer:
         return self._outlet.lost
 
     def start(self, status: int, headers: Headers, length: int | None = None) -> None:
-        head = self._head(status, headers, length)
+        head = self._head(status, headers, length, b"")
         self._progress = _STARTED
         self._send(head)
 
@@ -144,11 +146,10 @@ class Answer:
         self._finish()
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        head = self._head(status, headers, len(body))
+        data = self._head(status, headers, len(body), body)
         self._progress = _ENDED
         outlet = self._outlet
         if not outlet.lost:
-            data = head if self._silent else head + body
             outlet.written += len(data)
             outlet.transport.write(data)
             outlet.answered(self)
@@ -181,33 +182,33 @@ class Answer:
         self._progress = _ENDED
         self._outlet.cut()
 
-    def _head(self, status: int, headers: Headers, length: int | None) -> bytes:
+    def _head(self, status: int, headers: Headers, length: int | None, body: bytes) -> bytes:
+        """The head, and behind it the body if one may follow."""
         if self._progress is not _WAITING:
             raise RuntimeError("the answer has already started")
-        if status in (204, 304):
-            self._silent, length = True, None
-        lines = [name + b": " + value + b"\r\n" for name, value in headers if name not in _FRAMING]
-        block = b"".join(lines)
-        if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines) or b"\0" in block:
+        text = b"".join(chain.from_iterable(headers))
+        if _LF in text or _CR in text or _NUL in text:
             raise ValueError("a header of the answer holds a line break or a NUL")
-        if length is not None:
-            framing = b"content-length: %d\r\n\r\n" % length
-            self._left = 0 if self._silent else length
-        elif self._silent:
-            framing = b"\r\n"
-        elif self._http10:
-            framing = b"\r\n"  # the body ends where the connection does
-            self.close = True
-        else:
-            framing = b"transfer-encoding: chunked\r\n\r\n"
-            self._chunked = True
         outlet = self._outlet
+        lines = [outlet.lines[status]]
+        lines += [b": ".join(field) for field in headers if field[0] not in _FRAMING]
+        if status in _BODILESS:
+            self._silent, length = True, None
+        if length is not None:
+            lines.append(b"content-length: %d" % length)
+            self._left = 0 if self._silent else length
+        elif self._http10 and not self._silent:
+            self.close = True  # the body ends where the connection does
+        elif not self._silent:
+            lines.append(_CHUNKED)
+            self._chunked = True
         if self.close or outlet.lines.draining:
             self.close = True
-            return outlet.lines.get(status) + block + _CLOSE + framing
-        if self._http10:
-            return outlet.lines.get(status) + block + _KEEP_ALIVE + framing
-        return outlet.lines.get(status) + block + framing
+            lines.append(_CLOSE)
+        elif self._http10:
+            lines.append(_KEEP_ALIVE)
+        lines += (b"", b"" if self._silent else body)
+        return b"\r\n".join(lines)
 
     def _frame(self, data: bytes) -> bytes:
         if self._silent:

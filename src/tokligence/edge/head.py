@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tokligence.edge.limits import Limits
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers
+from tokligence.pipeline.contract import Call, Headers, first_values
 
 CHUNKED: Final = -1
 """The value of `Head.length` for a body of unknown length."""
@@ -29,9 +29,10 @@ use either."""
 _ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"expect"))
 _LONGEST_HOST: Final = 300  # bytes: a name has at most 253
 _LONGEST_CACHED: Final = 128  # bytes
+# A number, because looking for bytes in bytes first tries them as one, which costs ten times as much.
+_QUESTION_MARK: Final = ord("?")
 _DECODED_AWAY: Final = frozenset((b"content-encoding", b"content-length"))
 _UPGRADE_OFFER: Final = frozenset((b"upgrade", b"http2-settings", b"connection"))
-_VERSIONS: Final = frozenset(("1.0", "1.1"))
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BAD_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -55,7 +56,8 @@ def malformed(reason: str) -> GatewayError:
 
 def read_head(method: str, target: bytes, version: str, headers: Headers, limits: Limits) -> Head:
     """Raises `GatewayError` with an `http.*` code: 400, 405, 413, 415, 417, 431 or 505."""
-    if version not in _VERSIONS:
+    http10 = version == "1.0"
+    if not http10 and version != "1.1":
         raise GatewayError("http.malformed", status=505, reason=f"HTTP/{version} is not spoken here")
     if method == "CONNECT":
         # Not a forward proxy: a tunnel would carry bytes past every check of ours.
@@ -65,37 +67,48 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
     fields = dict(headers)
     if len(fields) != len(headers):
         _refuse_repeated(headers)
-    http10 = version == "1.0"
-    host = fields.get(b"host")
-    if host is None:
-        if not http10:
-            raise malformed("the Host header is missing")
-    elif len(host) > _LONGEST_HOST or not _is_host(host):
-        raise malformed("the Host header is not a host")
+        fields = first_values(headers)
+    if b"host" in fields:
+        _check_host(fields[b"host"])
+    elif not http10:
+        raise malformed("the Host header is missing")
     query = ""
-    if b"?" not in target and target[:1] == b"/" and len(target) <= _LONGEST_CACHED:
+    if target[:1] == b"/" and _QUESTION_MARK not in target and len(target) <= _LONGEST_CACHED:
         path = _plain_path(target)
     else:
         path, query, authority = read_target(target, method)
         if authority is not None:
             # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
+            fields[b"host"] = authority
             headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
         if query:
             query, key = take_key(query)
             if key is not None:
+                fields.setdefault(QUERY_KEY_HEADER, key)
                 headers = [*headers, (QUERY_KEY_HEADER, key)]
-    length = _body_length(fields, http10)
-    call = Call(method, path, query, headers, b"", 0.0)
+    call = Call(method, path, query, headers, b"", 0.0, fields=fields)
+    if b"transfer-encoding" in fields:
+        _check_coding(fields[b"transfer-encoding"], http10)
+        length = CHUNKED
+    elif b"content-length" in fields:
+        length = int(fields[b"content-length"])
+        if length > limits.max_body_bytes:
+            raise GatewayError("http.body_too_large", limit=limits.max_body_bytes)
+    else:
+        return Head(call, http10)
     if not length:
         return Head(call, http10)
-    if length > limits.max_body_bytes:
-        raise GatewayError("http.body_too_large", limit=limits.max_body_bytes)
+    # RFC 9110, 10.1.1: an HTTP/1.0 client cannot mean it.
+    expects_continue = b"expect" in fields and not http10
+    if expects_continue:
+        _check_expectation(fields[b"expect"])
     encoding = b""
     if b"content-encoding" in fields:
         encoding = _encoding(fields[b"content-encoding"])
         if encoding:
             call.headers = [field for field in headers if field[0] not in _DECODED_AWAY]
-    return Head(call, http10, length, encoding, _expects_continue(fields, http10))
+            call.fields = None
+    return Head(call, http10, length, encoding, expects_continue)
 
 
 def _refuse_repeated(headers: Headers) -> None:
@@ -111,9 +124,14 @@ def headers_too_large(limits: Limits) -> GatewayError:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # which keeps no errors, so nothing that may be long
+def _check_host(value: bytes) -> None:
+    if not _is_host(value):
+        raise malformed("the Host header is not a host")
+
+
 def _is_host(value: bytes) -> bool:
-    return _HOST.fullmatch(value) is not None
+    return len(value) <= _LONGEST_HOST and _HOST.fullmatch(value) is not None
 
 
 @lru_cache(maxsize=256)
@@ -122,15 +140,11 @@ def _plain_path(target: bytes) -> str:
     return read_target(target, "")[0]
 
 
-def _body_length(fields: dict[bytes, bytes], http10: bool) -> int:
-    coding = fields.get(b"transfer-encoding")
-    if coding is not None:
-        if coding.lower() != b"chunked":
-            raise malformed("the only transfer coding is chunked")
-        if http10:
-            raise malformed("HTTP/1.0 has no chunked bodies")
-        return CHUNKED
-    return int(fields.get(b"content-length", b"0"))
+def _check_coding(coding: bytes, http10: bool) -> None:
+    if coding.lower() != b"chunked":
+        raise malformed("the only transfer coding is chunked")
+    if http10:
+        raise malformed("HTTP/1.0 has no chunked bodies")
 
 
 def _encoding(value: bytes) -> bytes:
@@ -144,13 +158,9 @@ def _encoding(value: bytes) -> bytes:
     raise GatewayError("http.unsupported_encoding", encoding=value.decode("latin-1"))
 
 
-def _expects_continue(fields: dict[bytes, bytes], http10: bool) -> bool:
-    expect = fields.get(b"expect")
-    if expect is None or http10:  # RFC 9110, 10.1.1: an HTTP/1.0 client cannot mean it
-        return False
+def _check_expectation(expect: bytes) -> None:
     if expect.lower() != b"100-continue":
         raise GatewayError("http.expectation_failed", expect=expect.decode("latin-1"))
-    return True
 
 
 def read_target(target: bytes, method: str) -> tuple[str, str, bytes | None]:

@@ -160,8 +160,10 @@ class Connection(asyncio.Protocol):
             self._hold(data)
         elif self._reading is _OVER:
             self._dropped = True
+        elif len(data) <= SLICE:
+            self._feed(data)
         else:
-            self._read(data)
+            self._feed_slices(data)
 
     def eof_received(self) -> bool:
         """True keeps our side open."""
@@ -203,8 +205,8 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # llhttp strips white space before a value, not after it.
-        self._headers.append((name.lower(), value.rstrip(b" \t")))
+        # llhttp strips white space before a value, not after it; it lets none pass but spaces and tabs.
+        self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -221,7 +223,6 @@ class Connection(asyncio.Protocol):
             self._decline_upgrade(headers)
         elif head.length:
             self._reading = _BODY
-            self._body = open_body(head.encoding, self._server.limits.max_body_bytes)
             self._body_left = 0 if head.length == CHUNKED else head.length
             self._fresh = BODY_STEP
             if head.expects_continue:
@@ -237,30 +238,35 @@ class Connection(asyncio.Protocol):
             raise headers_too_large(limits)
 
     def on_body(self, data: bytes) -> None:
-        if self._body is not None:
-            self._body.feed(data)
         size = len(data)
         self._fresh += size
         self._body_left -= size
         self._quiet = 0
+        body = self._body
+        if body is None:
+            head = self._head
+            if size == head.length and not head.encoding:
+                head.call.body = data  # all at once, as most come
+                return
+            body = self._body = open_body(head.encoding, self._server.limits.max_body_bytes)
+        body.feed(data)
 
     def on_message_complete(self) -> None:
         if self._offered_upgrade:
             return  # the parser stops here, before the body; see _replay
         head = self._head
-        body = b""
+        call = head.call
         if self._body is not None:
-            body = self._body.finish()
+            call.body = self._body.finish()
             self._body = None
         self._head = _NO_HEAD
         self._target = b""
-        self._headers = []
+        if self._headers:
+            self._headers = []  # trailers
         self._body_left = self._quiet = 0
         self._owes_continue = False
         keep = self._parser.should_keep_alive()
         self._reading = _IDLE if keep else _OVER
-        call = head.call
-        call.body = body
         call.received = perf_counter()
         answer = Answer(self, call.method == "HEAD", head.http10, not keep)
         if self._answer is None:
@@ -269,12 +275,6 @@ class Connection(asyncio.Protocol):
             self._waiting.append((call, answer, call.path))
 
     # --- reading
-
-    def _read(self, data: bytes) -> None:
-        if len(data) <= SLICE:
-            self._feed(data)
-        else:
-            self._feed_slices(data)
 
     def _feed_slices(self, data: bytes) -> None:
         view = memoryview(data)
@@ -450,7 +450,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self._loop.time() + limits.keepalive_timeout_s
         held, self._held = self._held, None
         if held is not None:
-            self._read(bytes(held))
+            self.data_received(bytes(held))
             if self._paused_reading:
                 self._paused_reading = False
                 self.transport.resume_reading()
