@@ -143,5 +143,5 @@ async def busy(client: Client, server: Server) -> Connection:
     """The one connection to `server`, once it carries a request."""
     await until(lambda: server.origin().key in client._lanes and bool(pool_of(client, server).open))
     (connection,) = pool_of(client, server).open
-    await until(lambda: connection._busy)
+    await until(lambda: connection._answer is not None)
     return connection

@@ -76,7 +76,7 @@ def test_an_answer_split_at_any_byte_is_the_same(raw: bytes) -> None:
         loop = asyncio.get_running_loop()
         for cut in range(1, len(raw)):
             connection, _, pool = connected(loop)
-            answer = connection.begin("acme", b"head", b"", head_only=False)
+            answer = connection.begin("acme", b"head", b"", False)
             connection.data_received(raw[:cut])
             connection.data_received(raw[cut:])
             if raw is CLOSED:
@@ -115,10 +115,50 @@ def test_an_answer_cut_at_any_byte_is_a_cut_after_what_had_come(run: Any, raw: b
     run(main())
 
 
+def test_a_whole_answer_in_one_read_is_read_without_another_wait() -> None:
+    async def main() -> None:
+        connection, _, _ = connected(asyncio.get_running_loop())
+        answer = connection.begin("acme", b"head", b"", False)
+        connection.data_received(LENGTH)
+        assert answer.waiter.done()
+        with pytest.raises(StopIteration) as end:
+            answer.read(11).send(None)
+        assert end.value.value == b"hello world"
+
+    asyncio.run(main())
+
+
+def test_nothing_of_an_answer_reaches_the_next_one_on_its_connection() -> None:
+    async def main() -> None:
+        connection, _, pool = connected(asyncio.get_running_loop())
+        for raw in (CHUNKED, INTERIM, b"\r\n" + LENGTH, CHUNKED + b"\r\n", LENGTH):
+            answer = connection.begin("acme", b"head", b"", False)
+            connection.data_received(raw)
+            assert pool.take() is connection
+            assert len(answer.headers) == 2
+            assert await answer.read(11) == b"hello world"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("surplus", [b"H", b"x", b"HTTP/1.1 200 OK\r\n", LENGTH])
+@pytest.mark.parametrize("raw", [LENGTH, CHUNKED, INTERIM], ids=["length", "chunked", "interim"])
+def test_a_byte_after_the_answer_ends_the_connection_but_not_the_answer(raw: bytes, surplus: bytes) -> None:
+    async def main() -> None:
+        connection, wire, pool = connected(asyncio.get_running_loop())
+        answer = connection.begin("acme", b"head", b"", False)
+        connection.data_received(raw + surplus)
+        assert wire.aborted
+        assert pool.take() is None
+        assert await answer.read(11) == b"hello world"
+
+    asyncio.run(main())
+
+
 def test_an_answer_without_a_length_that_is_reset_is_a_cut() -> None:
     async def main() -> None:
         connection, _, _ = connected(asyncio.get_running_loop())
-        answer = connection.begin("acme", b"head", b"", head_only=False)
+        answer = connection.begin("acme", b"head", b"", False)
         connection.data_received(CLOSED)
         assert await answer.chunk() == b"hello world"
         connection.connection_lost(ConnectionResetError())
@@ -232,7 +272,7 @@ def test_a_malformed_chunk_fails_the_body_after_what_had_come(run: Any, body: by
 def test_endless_trailers_and_chunk_extensions_are_refused(endless: bytes) -> None:
     async def main() -> None:
         connection, wire, _ = connected(asyncio.get_running_loop())
-        answer = connection.begin("acme", b"head", b"", head_only=False)
+        answer = connection.begin("acme", b"head", b"", False)
         connection.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
         connection.data_received(endless if endless.startswith(b"0") else b"0\r\n" + endless)
         for _ in range(80):
@@ -248,7 +288,7 @@ def test_endless_trailers_and_chunk_extensions_are_refused(endless: bytes) -> No
 def test_a_stream_of_tiny_chunks_with_their_sizes_sent_apart_is_no_fault() -> None:
     async def main() -> None:
         connection, _, _ = connected(asyncio.get_running_loop(), Limits(max_head=200))
-        answer = connection.begin("acme", b"head", b"", head_only=False)
+        answer = connection.begin("acme", b"head", b"", False)
         connection.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         for _ in range(500):
             connection.data_received(b"1\r\n")
@@ -262,7 +302,7 @@ def test_a_stream_of_tiny_chunks_with_their_sizes_sent_apart_is_no_fault() -> No
 def test_a_large_head_within_the_limit_and_a_body_in_one_read_pass() -> None:
     async def main() -> None:
         connection, _, _ = connected(asyncio.get_running_loop())
-        answer = connection.begin("acme", b"head", b"", head_only=False)
+        answer = connection.begin("acme", b"head", b"", False)
         raw = b"HTTP/1.1 200 OK\r\nx: %b\r\ncontent-length: 50000\r\n\r\n%b" % (b"a" * 30000, b"b" * 50000)
         connection.data_received(raw)
         assert len(await answer.read(50000)) == 50000

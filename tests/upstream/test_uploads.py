@@ -7,6 +7,7 @@ import pytest
 
 from tests.upstream.scripted import OK, Peer, busy, calling, failure_of, fetch, pool_of, post, serving, until
 from tokligence.errors import GatewayError
+from tokligence.upstream.client import header_lines
 
 LARGE = bytes(range(256)) * 65536  # 16 MiB
 TOO_LARGE = b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\n413"
@@ -32,6 +33,30 @@ def test_a_body_of_any_size_arrives_whole(run: Any, size: int) -> None:
             for _ in range(2):
                 assert await fetch(client, server.origin(), LARGE[:size]) == b"ok"
             assert server.connections == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 65537])
+def test_prebuilt_headers_are_sent_with_the_callers(run: Any, size: int) -> None:
+    async def script(peer: Peer) -> None:
+        head, body = await peer.answer()
+        assert head.endswith(b"content-length: %d\r\nx-key: k\r\nx-a: b\r\n\r\n" % size)
+        assert body == LARGE[:size]
+
+    async def main() -> None:
+        lines = header_lines([(b"x-key", b"k")])
+        async with serving(script) as server, calling() as client:
+            answer = await client.send(
+                server.origin(),
+                b"POST",
+                b"/",
+                [(b"x-a", b"b")],
+                LARGE[:size],
+                provider="acme",
+                prebuilt=lines,
+            )
+            assert await answer.read(9) == b"ok"
 
     run(main())
 

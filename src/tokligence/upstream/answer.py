@@ -25,42 +25,35 @@ class Answer:
 
     `deadline`: an end by the loop's clock, in seconds, that the consumer may set and move; past it the answer fails
     with `upstream.timeout` (phase "deadline"), at most one sweep late. `heard`: any byte has come.
-    `opening`: done when the head has come or the answer has failed; for the client, which awaits it once.
+    `waiter`: done when what is waited for has come or the answer has failed; the client's for the head at first.
     `received`, `taken`: bytes of the body so far, from the upstream and by the consumer.
     """
 
     __slots__ = (
-        "_loop",
         "_pieces",
         "_source",
-        "_waiter",
         "deadline",
         "ended",
         "error",
         "headers",
         "heard",
-        "opening",
         "provider",
         "received",
         "status",
         "taken",
+        "waiter",
     )
 
-    def __init__(self, provider: str, loop: asyncio.AbstractEventLoop, source: Source) -> None:
+    def __init__(self, provider: str, waiter: asyncio.Future[None], source: Source) -> None:
         self.provider = provider
-        self.status = 0
+        self.waiter = waiter
+        self._source: Source | None = source
+        self.status = self.received = self.taken = 0
+        self.heard = self.ended = False
         self.headers: list[tuple[bytes, bytes]] = []
         self.deadline: float | None = None
-        self.heard = False
-        self.ended = False
         self.error: GatewayError | None = None
-        self.received = 0
-        self.taken = 0
         self._pieces: list[bytes] = []
-        self._loop = loop
-        self._source: Source | None = source
-        self.opening = loop.create_future()
-        self._waiter: asyncio.Future[None] | None = self.opening
 
     # ------------------------------------------------------------------ for the consumer
 
@@ -80,20 +73,19 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, whole. A body of more than `limit` bytes is `upstream.bad_response`."""
+        most = self.taken + limit
         pieces = []
-        size = 0
-        while True:
-            # Most whole answers have come with their head: then there is nothing to wait for.
-            data = self._take() if self.ended else await self.chunk()
-            size += len(data)
-            if size > limit:
-                self.cancel()
-                raise GatewayError(
-                    "upstream.bad_response", provider=self.provider, reason=f"its body exceeds {limit} bytes"
-                )
-            pieces.append(data)
-            if self.ended and not self._pieces:
-                return b"".join(pieces)
+        while not self.ended and self.received <= most:
+            pieces.append(await self.chunk())
+        if self.received > most:
+            self.cancel()
+            raise GatewayError(
+                "upstream.bad_response", provider=self.provider, reason=f"its body exceeds {limit} bytes"
+            )
+        pieces += self._pieces
+        self._pieces.clear()
+        self.taken = self.received
+        return b"".join(pieces)
 
     def cancel(self) -> None:
         """The client has left: close the connection at once and forget what was not taken. Does nothing once the
@@ -110,11 +102,15 @@ class Answer:
         self._pieces.append(piece)
         self.received += len(piece)
 
-    def finish(self) -> None:
-        """The body is complete."""
+    def finish(self, piece: bytes = b"") -> None:
+        """The body is complete with `piece`. All in one, because most answers come in one read."""
+        if piece:
+            self._pieces.append(piece)
+            self.received += len(piece)
         self.ended = True
         self._source = None
-        self.wake()
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
     def fail(self, error: GatewayError) -> None:
         self.error = error
@@ -122,9 +118,8 @@ class Answer:
         self.wake()
 
     def wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
     def _take(self) -> bytes:
         data = b"".join(self._pieces)
@@ -135,11 +130,9 @@ class Answer:
         return data
 
     async def _wait(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
+        self.waiter = asyncio.get_running_loop().create_future()
         try:
-            await waiter
+            await self.waiter
         except asyncio.CancelledError:
             self.cancel()
             raise
-        finally:
-            self._waiter = None

@@ -21,13 +21,13 @@ from msgspec import Struct
 from tokligence.errors import GatewayError
 from tokligence.upstream.answer import Answer
 from tokligence.upstream.connect import ConnectFailure, connect, describe, trust_store
-from tokligence.upstream.connection import Connection, Limits, timed_out
+from tokligence.upstream.connection import SLICE, Connection, Limits, timed_out
 from tokligence.upstream.origin import Origin
 from tokligence.upstream.pool import MAX_RESTING, Pool
 from tokligence.upstream.proxies import Proxies, Proxy, ProxyTable
-from tokligence.upstream.request import write_head
+from tokligence.upstream.request import NO_LINES, HeaderLines, header_lines, write_head
 
-__all__ = ["Answer", "Client", "Options"]
+__all__ = ["Answer", "Client", "HeaderLines", "Options", "header_lines"]
 
 SWEEP_S: Final = 0.25
 """Longest time between two sweeps; shorter time-outs make it shorter, down to a hundredth of a second."""
@@ -102,24 +102,31 @@ class Client:
         body: bytes,
         *,
         provider: str,
+        prebuilt: HeaderLines = NO_LINES,
     ) -> Answer:
-        """Gives the answer when its head has come. `target`: path and query below the origin's prefix. Host,
-        Content-Length and the proxy's headers are added, nothing else; redirects are not followed.
+        """Gives the answer when its head has come. `target`: path and query below the origin's prefix; `prebuilt`:
+        the headers that many requests share, checked and written once by `header_lines`. Host, Content-Length and the
+        proxy's headers are added, nothing else; redirects are not followed.
 
         Raises `GatewayError`: `upstream.*`, `http.malformed` for headers that cannot be sent,
         `gateway.shutting_down` after `aclose`. Cancelling the task closes the connection.
         """
         lane = self._lanes.get(origin.key) or self._new_lane(origin)
-        head = write_head(method, lane.absolute + origin.prefix + target, lane.host_lines, headers, len(body))
-        head_only = method == b"HEAD"
+        length = len(body)
+        # A short body leaves with the head in one write, copied once.
+        now, later = (body, b"") if length <= SLICE else (b"", body)
+        before = lane.absolute + origin.prefix
+        start = write_head(
+            method, target, lane.host_lines, headers, length, prebuilt=prebuilt, before=before, body=now
+        )
         connection = lane.pool.take()
         kept = connection is not None
         while True:
             if connection is None:
                 connection = await self._open(lane, origin, provider)
-            answer = connection.begin(provider, head, body, head_only=head_only)
+            answer = connection.begin(provider, start, later, method == b"HEAD")
             try:
-                await answer.opening
+                await answer.waiter
             except asyncio.CancelledError:
                 answer.cancel()
                 raise

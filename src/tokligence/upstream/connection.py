@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from types import SimpleNamespace
 from typing import Final, NoReturn, Protocol, cast
 
 import httptools
@@ -25,7 +26,13 @@ from tokligence.upstream.answer import Answer
 SLICE: Final = 65536
 """Bytes of a request body handed to the transport at a time; a shorter body leaves with the head in one write."""
 
-_FRAMING: Final = frozenset({b"content-length", b"keep-alive", b"transfer-encoding"})
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Without one of these a body ends with its connection."""
+_SPECIAL: Final = frozenset({b"keep-alive", b"transfer-encoding"})
+"""Headers to look into; of lengths llhttp takes care."""
+
+_MESSAGE: Final = (None, None)
+"""The marks of one message: its begin and its end."""
 
 _KEEP_ALIVE_HINT: Final = re.compile(rb"(?i)\btimeout\s*=\s*(\d{1,6})\b")
 
@@ -68,13 +75,10 @@ class _Stop(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """`resting`: kept by the pool, belongs to no exchange."""
-
     __slots__ = (
         "_answer",
+        "_awaited",
         "_barren",
-        "_busy",
-        "_complete",
         "_fault",
         "_fresh",
         "_head_only",
@@ -85,31 +89,39 @@ class Connection(asyncio.Protocol):
         "_limits",
         "_loop",
         "_parser",
+        "_pieces",
         "_quiet_since",
         "_reading_paused",
+        "_special",
         "_started",
         "_transport",
-        "_unframed",
         "_unsent",
         "_writing_paused",
-        "resting",
     )
 
-    # Set before anything reads them: by connection_made and by begin.
-    _transport: asyncio.Transport
-    _answer: Answer
+    _transport: asyncio.Transport  # set by connection_made
 
     def __init__(self, loop: asyncio.AbstractEventLoop, home: Home, limits: Limits) -> None:
-        self.resting = False
         self._loop = loop
         self._home = home
         self._limits = limits
-        self._parser = httptools.HttpResponseParser(self)
+        self._answer: Answer | None = None
+        # llhttp takes one mark at the begin of a message and one at its end, and fails when there is none: nothing is
+        # awaited any more, and no byte may follow. That and collecting the body need no code of ours to run.
+        self._awaited: list[None] = []
+        self._pieces: list[bytes] = []
         self._headers: list[tuple[bytes, bytes]] = []
-        self._busy = False
-        self._complete = False
+        self._special = False
+        self._parser = httptools.HttpResponseParser(
+            SimpleNamespace(
+                on_message_begin=self._awaited.pop,
+                on_header=self._on_header,
+                on_headers_complete=self._on_head,
+                on_body=self._pieces.append,
+                on_message_complete=self._awaited.pop,
+            )
+        )
         self._in_step = False
-        self._unframed = False
         self._head_only = False
         self._fault = ""
         self._barren = 0
@@ -122,32 +134,30 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------ for the client
 
-    def begin(self, provider: str, head: bytes, body: bytes, *, head_only: bool) -> Answer:
-        """Sends a request and gives its answer, empty as yet. `head_only`: the answer to HEAD has no body."""
-        answer = self._answer = Answer(provider, self._loop, self)
-        self._busy = self._fresh = True
-        self._complete = False
+    def begin(self, provider: str, start: bytes, rest: bytes, head_only: bool) -> Answer:
+        """Sends a request and gives its answer, empty as yet. `start`: its head, with a body of at most `SLICE`;
+        `rest`: a longer body. `head_only`: the answer to HEAD has no body."""
+        answer = self._answer = Answer(provider, self._loop.create_future(), self)
+        self._awaited += _MESSAGE
+        self._fresh = True
         self._head_only = head_only
         self._barren = 0
-        self._hint_s = self._limits.keepalive_s
         self._started = self._loop.time()
-        if len(body) <= SLICE:
-            self._transport.write(head + body)
-        else:
-            self._transport.write(head)
-            self._unsent = memoryview(body)
+        self._transport.write(start)
+        if rest:
+            self._unsent = memoryview(rest)
             self._send_more()
         return answer
 
     def fail(self, error: GatewayError) -> None:
         """Ends the exchange, if there is one, with `error`, and closes the connection."""
-        if self._busy:
+        if self._answer is not None:
             self._answer.fail(error)
         self.abort()
 
     def abort(self) -> None:
         """Closes at once; what has not left of a request is dropped."""
-        self._busy = False
+        self._answer = None
         self._unsent = None
         self._home.withdraw(self)
         self._transport.abort()
@@ -159,13 +169,13 @@ class Connection(asyncio.Protocol):
             # A paused upstream cannot be blamed for a silence that we asked for.
             self._fresh = False
             self._quiet_since = now
-        if self._busy:
-            self._check_exchange(now)
-        elif self.resting and now - self._quiet_since >= self._hint_s:
+        if self._answer is not None:
+            self._check_exchange(self._answer, now)
+        elif now - self._quiet_since >= self._hint_s:
             self.abort()
 
-    def _check_exchange(self, now: float) -> None:
-        answer, limits = self._answer, self._limits
+    def _check_exchange(self, answer: Answer, now: float) -> None:
+        limits = self._limits
         if answer.deadline is not None and now >= answer.deadline:
             self.fail(timed_out(answer.provider, "deadline", max(0.0, answer.deadline - self._started)))
         elif not answer.received:
@@ -187,24 +197,33 @@ class Connection(asyncio.Protocol):
         self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy:
+        answer = self._answer
+        if answer is None:
             # An answer that nobody asked for would be taken for the next one.
             self.abort()
             return
-        answer = self._answer
         answer.heard = self._fresh = True
         self._barren += len(data)
+        fault = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            if not self._complete:
-                self._refuse(self._fault or str(error))
-                return
             self._in_step = False
-        if self._complete:
-            self._settle()
+            fault = self._fault or str(error)
+        body = b""
+        if self._pieces:
+            self._barren = 0
+            body = b"".join(self._pieces)
+            self._pieces.clear()
+        if not self._awaited:
+            self._settle(answer, body)
+            return
+        if body:
+            answer.add(body)
+        if fault is not None:
+            self._refuse(answer, fault)
         elif self._barren > self._limits.max_head:
-            self._refuse(_TOO_LARGE)
+            self._refuse(answer, _TOO_LARGE)
         elif answer.status:
             if answer.received - answer.taken > self._limits.buffer:
                 self._reading_paused = True
@@ -213,20 +232,22 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         self._home.withdraw(self)
+        answer = self._answer
         # asyncio cannot tell a TLS connection that was torn from one that was closed, so the end of an answer without
         # a length is believed here; the protocols above have terminal events and whole JSON to judge by.
-        if self._busy and self._answer.status and self._unframed:
-            self._busy = False
-            self._answer.finish()
+        if answer is not None and answer.status and not any(name in _LENGTHS for name, _ in answer.headers):
+            self._answer = None
+            answer.finish()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason helps nobody
         self._unsent = None
         self._home.withdraw(self)
         self._home.lost(self)
         del self._parser  # it refers back to us
-        if self._busy:
-            self._busy = False
-            self._answer.fail(GatewayError("upstream.cut", provider=self._answer.provider))
+        answer = self._answer
+        if answer is not None:
+            self._answer = None
+            answer.fail(GatewayError("upstream.cut", provider=answer.provider))
 
     def pause_writing(self) -> None:
         self._writing_paused = True
@@ -241,85 +262,75 @@ class Connection(asyncio.Protocol):
             self._unsent = rest if rest else None
             self._transport.write(piece)
 
-    def _settle(self) -> None:
-        """The answer is complete."""
-        self._busy = False
-        answer = self._answer
-        del self._answer  # a resting connection keeps nothing of what it carried
-        answer.finish()
+    def _settle(self, answer: Answer, body: bytes) -> None:
+        """The answer is complete; `body`: its last piece."""
+        self._answer = None  # a resting connection keeps nothing of what it carried
+        self._headers.clear()
+        answer.finish(body)
         if self._in_step and self._unsent is None and not self._writing_paused and self._hint_s > 0:
             self._home.rest(self)
         else:
             self.abort()
 
-    def _refuse(self, reason: str) -> None:
-        self.fail(GatewayError("upstream.bad_response", provider=self._answer.provider, reason=reason))
+    def _refuse(self, answer: Answer, reason: str) -> None:
+        self.fail(GatewayError("upstream.bad_response", provider=answer.provider, reason=reason))
 
-    # ------------------------------------------------------------------ httptools
+    # ------------------------------------------------------------------ llhttp
 
-    def on_message_begin(self) -> None:
-        if self._complete:
-            raise _Stop
-        self._headers = []
+    def _on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in _SPECIAL:
+            self._special = True
+        self._headers.append((name, value.rstrip()))
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value.rstrip()))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status == 101:
-            self._stop("it changed the protocol")
-        if 100 <= status < 200:
-            return
-        if not 200 <= status <= 599:
-            self._stop("its status is not valid")
+    def _on_head(self) -> None:
         headers = self._headers
-        limits = self._limits
+        self._headers = []  # for the next head, or for trailers, which nobody gets
+        parser, limits, answer = self._parser, self._limits, self._answer
+        assert answer is not None, "nothing is parsed while no answer is awaited"
+        status = parser.get_status_code()
+        if not 200 <= status <= 599:
+            self._on_other_status(status)
+            return
         if len(headers) > limits.max_headers or (
             # What has been fed is at least the head; only if it is more than the limit the exact sum matters.
             self._barren > limits.max_head and sum(len(n) + len(v) + 4 for n, v in headers) > limits.max_head
         ):
             self._stop(_TOO_LARGE)
-        self._read_framing(headers)
-        answer = self._answer
+        self._in_step = parser.should_keep_alive()
+        self._hint_s = limits.keepalive_s
+        if self._special:
+            self._special = False
+            self._read_special(headers)
         answer.status = status
         answer.headers = headers
-        self._headers = []  # for trailers, which nobody gets
         if status >= 400 and self._unsent is not None:
             # An error before the whole request has left: the rest is unwanted (RFC 9112 section 9.5).
             self._unsent = None
             self._in_step = False
         if self._head_only:
-            self._complete = True
+            self._awaited.clear()
             raise _Stop
 
-    def _read_framing(self, headers: list[tuple[bytes, bytes]]) -> None:
-        coded = measured = False
+    def _on_other_status(self, status: int) -> None:
+        if status == 101:
+            self._stop("it changed the protocol")
+        if not 100 <= status < 200:
+            self._stop("its status is not valid")
+        self._awaited += _MESSAGE  # an interim answer is a message to llhttp, and the next one is awaited
+
+    def _read_special(self, headers: list[tuple[bytes, bytes]]) -> None:
+        coded = False
         for name, value in headers:
-            if name not in _FRAMING:
-                continue
-            if name == b"content-length":
-                measured = True
-            elif name == b"keep-alive":
+            if name == b"keep-alive":
                 hint = _KEEP_ALIVE_HINT.search(value)
                 if hint is not None:
                     self._hint_s = min(self._hint_s, int(hint[1]) - _HINT_MARGIN_S)
-            elif coded or value.lower() != b"chunked":
-                self._stop("its transfer coding was not asked for")
-            else:
+            elif name == b"transfer-encoding":
+                if coded or value.lower() != b"chunked":
+                    self._stop("its transfer coding was not asked for")
                 coded = True
-        self._unframed = not (coded or measured)
-        self._in_step = self._parser.should_keep_alive()
 
     def _stop(self, reason: str) -> NoReturn:
         self._fault = reason
         raise _Stop
-
-    def on_body(self, body: bytes) -> None:
-        self._barren = 0
-        self._answer.add(body)
-
-    def on_message_complete(self) -> None:
-        # llhttp completes an interim answer (1xx) as well; its head left the status at 0.
-        if self._answer.status:
-            self._complete = True

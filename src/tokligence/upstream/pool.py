@@ -26,11 +26,7 @@ class Pool:
 
     def take(self) -> Connection | None:
         """The connection that was used last, or None."""
-        if not self._resting:
-            return None
-        connection = self._resting.pop()
-        connection.resting = False
-        return connection
+        return self._resting.pop() if self._resting else None
 
     def sweep(self, now: float) -> None:
         """Ends what is overdue, exchanges and rests alike."""
@@ -51,14 +47,12 @@ class Pool:
         self.open.add(connection)
 
     def rest(self, connection: Connection) -> None:
-        connection.resting = True
         self._resting.append(connection)
         if len(self._resting) > self._max_resting:
             self._resting[0].abort()
 
     def withdraw(self, connection: Connection) -> None:
-        if connection.resting:
-            connection.resting = False
+        if connection in self._resting:
             self._resting.remove(connection)
 
     def lost(self, connection: Connection) -> None:

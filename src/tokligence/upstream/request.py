@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NewType
 
 from tokligence.errors import GatewayError
 
@@ -36,29 +36,61 @@ _KNOWN_LIMIT: Final = 1024
 _known: Final[dict[bytes, bytes]] = {}
 """Header name found good before -> the start of its line: the same few come with every request. Names may come from
 clients, hence the limit."""
+_known_targets: Final[set[bytes]] = set()
+"""Targets found good before, at most as many."""
+
+HeaderLines = NewType("HeaderLines", bytes)
+"""Header lines that have been found good, each with its line end."""
+
+NO_LINES: Final = HeaderLines(b"")
 
 
 def write_head(
-    method: bytes, target: bytes, host_lines: bytes, headers: Sequence[tuple[bytes, bytes]], length: int
+    method: bytes,
+    target: bytes,
+    host_lines: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    length: int,
+    *,
+    prebuilt: HeaderLines = NO_LINES,
+    before: bytes = b"",
+    body: bytes = b"",
 ) -> bytes:
-    """`target`: the whole request target; `host_lines`: from ` HTTP/1.1` to the end of the Host line (and the proxy's
-    line); `length`: bytes of the body. What a client may have caused raises `http.malformed`; a header of `FRAMING` is
-    a fault of ours, hence `ValueError`.
+    """`before`: precedes `target`; `host_lines`: from ` HTTP/1.1` to the end of the Host line (and the proxy's line);
+    `length`: bytes of the body; `prebuilt`: of `header_lines`; `body`: to follow at once. What a client may have caused
+    raises `http.malformed`; a header of `FRAMING` is a fault of ours, hence `ValueError`.
     """
-    if method not in METHODS or target.translate(None, _TARGET_BYTES):
+    if method not in METHODS or not (target in _known_targets or _is_target(target)):
         raise GatewayError("http.malformed", reason="the method or the path cannot be sent on")
-    try:
-        block = b"\r\n".join([_known[name] + value for name, value in headers])
-    except KeyError:
-        block = b"\r\n".join([_start_line(name) + value for name, value in headers])
-    breaks = max(0, len(headers) - 1)
-    # One scan in C over the whole block costs less than one test for each value.
-    if len(block.translate(None, b"\r\n\0")) != len(block) - 2 * breaks:
-        raise GatewayError("http.malformed", reason="a header value holds a line break or a NUL")
     framing = b""
     if length or method not in _BODILESS:
         framing = b"content-length: %d\r\n" % length
-    return b"".join((method, b" ", target, host_lines, framing, block, b"\r\n\r\n" if headers else b"\r\n"))
+    own = header_lines(headers) if headers else b""
+    return b"".join((method, b" ", before, target, host_lines, framing, prebuilt, own, b"\r\n", body))
+
+
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> HeaderLines:
+    """Raises as `write_head` does."""
+    try:
+        lines = [_known[name] + value for name, value in headers]
+    except KeyError:
+        lines = [_start_line(name) + value for name, value in headers]
+    # Numbers, because `in` with bytes costs an exception; one scan in C over all costs less than one for each value.
+    text = b"".join(lines)
+    if 13 in text or 10 in text or 0 in text:
+        raise GatewayError("http.malformed", reason="a header value holds a line break or a NUL")
+    lines.append(b"")
+    return HeaderLines(b"\r\n".join(lines))
+
+
+def _is_target(target: bytes) -> bool:
+    if target.translate(None, _TARGET_BYTES):
+        return False
+    if (
+        b"?" not in target and len(_known_targets) < _KNOWN_LIMIT
+    ):  # a query is a client's own and seldom comes again
+        _known_targets.add(target)
+    return True
 
 
 def _start_line(name: bytes) -> bytes:
