@@ -23,6 +23,7 @@ HASHED: Final = "sha256:"
 
 _KEY_HEADERS: Final = frozenset((b"x-api-key", b"x-goog-api-key", b"api-key"))
 _METRICS: Final = "/metrics"
+_ANYONE: Final = Principal()
 _PREFLIGHT_AGE: Final = b"600"  # seconds
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
@@ -98,7 +99,6 @@ def check_exposure(host: str, keys: Keyring) -> None:
         )
 
 
-@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address without a port, means this machine only."""
     name = host.removeprefix("[").removesuffix("]").rstrip(".").lower()
@@ -131,13 +131,16 @@ def _key_in(name: bytes, value: bytes) -> bytes:
 
 def check_host(host: bytes | None) -> None:
     """None: HTTP/1.0 without a Host header, which no browser sends."""
-    if host is None:
-        return
+    if host is not None and not _is_local(host):
+        raise GatewayError("auth.forbidden_host")
+
+
+@lru_cache(maxsize=256)
+def _is_local(host: bytes) -> bool:
     name, colon, port = host.decode("latin-1").rpartition(":")
     if not colon or port.endswith("]"):
         name = host.decode("latin-1")
-    if not is_loopback(name):
-        raise GatewayError("auth.forbidden_host")
+    return is_loopback(name)
 
 
 def check_origin(origin: bytes | None, rules: Rules) -> None:
@@ -163,8 +166,6 @@ def preflight_headers(call: Call) -> Headers:
 
 def cors_headers(call: Call, rules: Rules) -> Headers:
     """Of any answer: with them a page of an origin in `cors_origins` may read it. Empty without such an origin."""
-    if not rules.cors_origins:
-        return []
     origin = call.header(b"origin")
     if origin is None or not _allows(origin, rules):
         return []
@@ -183,6 +184,8 @@ class Guard:
 
     def dress(self, call: Call, sink: Sink) -> Sink:
         """The sink, with CORS headers on whatever answer goes through it."""
+        if not self.rules.cors_origins:
+            return sink
         headers = cors_headers(call, self.rules)
         return CorsSink(sink, headers) if headers else sink
 
@@ -201,9 +204,9 @@ class Guard:
         """Who calls. Raises `auth.*`: 401, 403."""
         if not self.rules.keys.by_digest:
             self.check_origin(call)
-            return Principal()
+            return _ANYONE
         if call.path == _METRICS and self.rules.metrics_open:
-            return Principal()
+            return _ANYONE
         return authenticate(call.headers, self.rules.keys)
 
     def check_origin(self, call: Call) -> None:

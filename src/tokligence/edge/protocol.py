@@ -24,6 +24,7 @@ import asyncio
 import socket
 import struct
 import sys
+from asyncio import Task
 from enum import IntEnum
 from math import inf
 from time import perf_counter
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from tokligence.edge.answer import Answer
+from tokligence.edge.answer import ENDED, Answer
 from tokligence.edge.body import Body, open_body
 from tokligence.edge.head import (
     CHUNKED,
@@ -74,6 +75,7 @@ class Reading(IntEnum):
 
 # Read often: a member looked up on its class costs several times as much.
 _IDLE, _HEAD, _BODY, _OVER = Reading
+_TASK_NAME: Final = "request"
 _NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True)
 
 
@@ -367,13 +369,14 @@ class Connection(asyncio.Protocol):
     def _begin(self, call: Call, answer: Answer) -> None:
         self._answer = answer
         self.deadline = inf
-        answer.task = self._loop.create_task(self._run(call, answer))
+        # Not by `create_task`: it takes longer, also for counting names that nobody reads.
+        answer.task = Task(self._run(call, answer), loop=self._loop, name=_TASK_NAME)
         self._server.tasks.add(answer.task)
 
     async def _run(self, call: Call, answer: Answer) -> None:
         try:
             await self._server.handler(call, answer)
-            if not (answer.ended or self.lost):
+            if answer.progress is not ENDED and not self.lost:
                 raise RuntimeError("the handler returned before the end of its answer")
         except GatewayError as error:
             self._fail(answer, error, call.path)
