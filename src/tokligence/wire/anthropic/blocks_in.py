@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeGuard, assert_never
+from typing import Final, assert_never
 
 import msgspec
 from msgspec import Raw, Struct
@@ -83,27 +83,19 @@ class Scope(Struct):
 def read_blocks(content: str | Sequence[BlockWire], scope: Scope) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
-    return tuple(
-        [
-            Text(block.text) if _is_plain(block) else _read_at(index, block, scope)
-            for index, block in enumerate(content)
-        ]
-    )
-
-
-def _read_at(index: int, block: BlockWire, scope: Scope) -> Part:
-    scope.index = index
-    return read_block(block, scope)
-
-
-def _is_plain(block: BlockWire) -> TypeGuard[TextWire]:
-    """Text and nothing else: most blocks are."""
-    return (
-        type(block) is TextWire
-        and block.citations is ABSENT
-        and block.cache_control is None
-        and block.extras is None
-    )
+    parts: list[Part] = []
+    for index, block in enumerate(content):
+        if (
+            type(block) is TextWire
+            and block.citations is ABSENT
+            and block.cache_control is None
+            and block.extras is None
+        ):
+            parts.append(Text(block.text))  # and nothing else: most blocks are
+        else:
+            scope.index = index
+            parts.append(read_block(block, scope))
+    return tuple(parts)
 
 
 def read_block(block: BlockWire, scope: Scope) -> Part:

@@ -132,8 +132,6 @@ class Blocks(Struct):
 
     def place_breakpoints(self) -> None:
         """The last four, since a later one covers all before it; a longer-lived one may not follow a shorter."""
-        if not self.cached:
-            return
         extra = max(len(self.cached) - BREAKPOINTS, 0)
         for _, _, path in self.cached[:extra]:
             self.lose(f"{path}.cache_control", LossReason.CLAMPED, Severity.COSMETIC)

@@ -49,7 +49,7 @@ from tokligence.wire.anthropic.types import (
     ToolKind,
     ToolWire,
 )
-from tokligence.wire.anthropic.usage import Kept, extras_of, read_usage, sent
+from tokligence.wire.anthropic.usage import extras_of, kept, read_usage, sent
 from tokligence.wire.contract import Peek, ReplyMemory, bad_response
 from tokligence.wire.strict import Reader
 
@@ -110,7 +110,7 @@ def read_request(raw: bytes) -> Request:
     )
 
 
-_REQUEST_EXTRAS: Final = Kept(
+_REQUEST_EXTRAS: Final = kept(
     "billing_policy",
     "cache_control",
     "compaction",
@@ -128,15 +128,17 @@ _REQUEST_EXTRAS: Final = Kept(
 )
 
 
-_MESSAGE_EXTRAS: Final = Kept("clear_at", "output_config")
-_TOOL_EXTRAS: Final = Kept("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
-_RESPONSE_EXTRAS: Final = Kept(
+_MESSAGE_EXTRAS: Final = kept("clear_at", "output_config")
+_TOOL_EXTRAS: Final = kept("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
+_RESPONSE_EXTRAS: Final = kept(
     "container", "context_management", "diagnostics", "input_transformations", "stop_details"
 )
 
 
 def _demand_utf8(raw: bytes) -> None:
     """The decoder does not look into what it keeps raw."""
+    if raw.isascii():
+        return
     try:
         raw.decode()
     except UnicodeDecodeError:
@@ -271,19 +273,21 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
         raise bad_response(UPSTREAM, "it is not a message")
     if memory.renames or memory.output_tool is not None:
         parts = tuple([_as_asked(part, memory) for part in parts])
-    finish = read_finish(wire.stop_reason, losses)
+    finish = FINISH_OF.get(wire.stop_reason or "") or read_finish(wire.stop_reason, losses)
     if memory.output_tool is not None and not any(type(part) is ToolCall for part in parts):
         finish = without_output_tool(finish)
-    return Response(
+    usage = wire.usage
+    return Response(  # by position: names would take five times as long
         wire.id,
         wire.model,
         parts,
         finish,
         wire.stop_sequence,
-        read_usage(wire.usage) if wire.usage is not None else None,
-        service_tier=wire.usage.service_tier if wire.usage is not None else None,
-        extras=extras_of(_RESPONSE_EXTRAS(wire), wire.extras),
-        losses=tuple(losses),
+        None if usage is None else read_usage(usage),
+        None,
+        None if usage is None else usage.service_tier,
+        extras_of(_RESPONSE_EXTRAS(wire), wire.extras),
+        tuple(losses),
     )
 
 

@@ -48,18 +48,22 @@ class Thought(Struct):
     on: bool = False
 
 
-def decide(
-    request: Request, card: ModelCard, losses: list[Loss], *, forced: bool, continues: bool
-) -> Thought:
-    """`forced`: a tool must be called. `continues`: the history allows thinking with a budget."""
+def output_limit(request: Request, card: ModelCard, losses: list[Loss]) -> int:
     limit = card.max_output_tokens
     tokens = request.max_tokens if request.max_tokens is not None else limit or DEFAULT_MAX_TOKENS
     if limit is not None and tokens > limit:
         losses.append(Loss("max_tokens", LossReason.CLAMPED, _C))
         tokens = limit
-    thought = Thought(tokens)
-    wish = request.reasoning
-    if wish is None or (wish.mode is None and wish.effort is None and wish.budget is None):
+    return tokens
+
+
+def decide(
+    request: Request, wish: Reasoning, card: ModelCard, losses: list[Loss], *, forced: bool, continues: bool
+) -> Thought:
+    """`forced`: a tool must be called. `continues`: the history allows thinking with a budget."""
+    limit = card.max_output_tokens
+    thought = Thought(output_limit(request, card, losses))
+    if wish.mode is None and wish.effort is None and wish.budget is None:
         return thought
     style = card.thinking
     if wish.mode is ReasoningMode.DISABLED or wish.effort == "none":

@@ -72,7 +72,7 @@ from tokligence.wire.anthropic.types import (
     ThinkingDeltaWire,
     UsageWire,
 )
-from tokligence.wire.anthropic.usage import Kept, extras_of, merge_usage, read_usage
+from tokligence.wire.anthropic.usage import extras_of, kept, merge_usage, read_usage
 from tokligence.wire.contract import ReplyMemory, bad_response
 from tokligence.wire.severity import severity_of
 from tokligence.wire.strict import Reader, unknown_paths
@@ -110,9 +110,9 @@ _FED_BY: Final[dict[type[Struct], type[Struct]]] = {
     Thinking: ThinkingDeltaWire,
 }
 
-_START_EXTRAS: Final = Kept("container", "context_management", "diagnostics", "input_transformations")
-_DELTA_EXTRAS: Final = Kept("context_management", "input_transformations")
-_END_EXTRAS: Final = Kept("container", "stop_details")
+_START_EXTRAS: Final = kept("container", "context_management", "diagnostics", "input_transformations")
+_DELTA_EXTRAS: Final = kept("context_management", "input_transformations")
+_END_EXTRAS: Final = kept("container", "stop_details")
 
 _NOTHING: Final[tuple[StreamEvent, ...]] = ()
 _PING: Final = (Ping(),)

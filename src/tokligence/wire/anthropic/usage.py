@@ -4,6 +4,7 @@ the cache (platform.claude.com/docs/en/build-with-claude/prompt-caching, read 20
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
@@ -14,58 +15,70 @@ from tokligence.conversation import Extras, Loss, LossReason, ProtocolId, Severi
 from tokligence.wire.anthropic.tables import ANSWER_TIER_OF
 from tokligence.wire.anthropic.types import ABSENT, NULL, CacheCreationWire, ServerToolUseWire, UsageWire
 
+_ANTHROPIC: Final = ProtocolId.ANTHROPIC
+
 
 def sent(value: Raw) -> bool:
     return value is not ABSENT and value != NULL
 
 
-class Kept:
-    """Takes from a struct the raw fields of these names that were sent and are not null, as extras keep them."""
+def kept(first: str, second: str, *more: str) -> Callable[[Struct], dict[str, bytes]]:
+    """A function that takes from a struct the raw fields of these names that were sent and are not null, as extras
+    keep them."""
+    names = (first, second, *more)
+    get = attrgetter(*names)
+    none = (ABSENT,) * len(names)
 
-    __slots__ = ("_get", "_names", "_none")
-
-    def __init__(self, first: str, second: str, *more: str) -> None:
-        self._names = (first, second, *more)
-        self._get = attrgetter(*self._names)
-        self._none = (ABSENT,) * len(self._names)
-
-    def __call__(self, wire: Struct) -> dict[str, bytes]:
-        values: tuple[Raw, ...] = self._get(wire)
-        if values == self._none:
+    def take(wire: Struct) -> dict[str, bytes]:
+        values: tuple[Raw, ...] = get(wire)
+        if values == none:
             return {}
-        return {name: bytes(value) for name, value in zip(self._names, values, strict=True) if sent(value)}
+        return {name: bytes(value) for name, value in zip(names, values, strict=True) if sent(value)}
+
+    return take
 
 
-_USAGE_EXTRAS: Final = Kept("fallback_credit", "inference_geo", "iterations", "speed")
+_USAGE_EXTRAS: Final = kept("fallback_credit", "inference_geo", "iterations", "speed")
 
 
 def extras_of(fields: dict[str, bytes], unknown: dict[str, Raw] | None = None) -> Extras | None:
     if unknown:
         fields.update((name, bytes(value)) for name, value in unknown.items())
-    return Extras(ProtocolId.ANTHROPIC, fields) if fields else None
+    return Extras(_ANTHROPIC, fields) if fields else None
 
 
 def read_usage(wire: UsageWire, *, exact: bool = True) -> Usage:
     """`exact=False`: of message_start, whose output is not counted yet."""
-    written = wire.cache_creation_input_tokens or 0
+    short = wire.cache_creation_input_tokens or 0
+    long = 0
     split = wire.cache_creation
-    long = (split.ephemeral_1h_input_tokens or 0) if split else 0
-    short = max(written - long, 0) if written or not split else split.ephemeral_5m_input_tokens or 0
+    if split is not None:
+        long = split.ephemeral_1h_input_tokens or 0
+        short = max(short - long, 0) if short else split.ephemeral_5m_input_tokens or 0
     server = wire.server_tool_use
     details = wire.output_tokens_details
-    fields = _USAGE_EXTRAS(wire)
-    if server and server.web_fetch_requests:
+    fields: dict[str, bytes] = {}
+    if (
+        wire.fallback_credit is not ABSENT
+        or wire.inference_geo is not ABSENT
+        or wire.iterations is not ABSENT
+        or wire.speed is not ABSENT
+    ):
+        fields = _USAGE_EXTRAS(wire)
+    if server is not None and server.web_fetch_requests:
         fields["web_fetch_requests"] = b"%d" % server.web_fetch_requests
-    return Usage(
-        input=wire.input_tokens or 0,
-        cache_read=wire.cache_read_input_tokens or 0,
-        cache_write_5m=short,
-        cache_write_1h=long,
-        output=wire.output_tokens or 0,
-        reasoning=(details.thinking_tokens or 0) if details else 0,
-        web_searches=(server.web_search_requests or 0) if server else 0,
-        exact=exact,
-        extras=extras_of(fields),
+    return Usage(  # by position: names would take five times as long
+        wire.input_tokens or 0,
+        wire.cache_read_input_tokens or 0,
+        short,
+        long,
+        wire.output_tokens or 0,
+        0 if details is None else details.thinking_tokens or 0,
+        0,
+        0,
+        0 if server is None else server.web_search_requests or 0,
+        exact,
+        extras_of(fields) if fields else None,
     )
 
 
@@ -113,11 +126,17 @@ def write_usage(usage: Usage, service_tier: str | None) -> dict[str, object]:
     tier = ANSWER_TIER_OF.get(service_tier or "")
     if tier is not None:
         out["service_tier"] = tier
-    if usage.extras is not None and usage.extras.origin is ProtocolId.ANTHROPIC:
+    if usage.extras is not None and usage.extras.origin is _ANTHROPIC:
         out.update(
             (name, Raw(value)) for name, value in usage.extras.fields.items() if name != "web_fetch_requests"
         )
     return out
+
+
+def tier_losses(service_tier: str | None) -> list[Loss]:
+    if service_tier is None or service_tier in ANSWER_TIER_OF:
+        return []
+    return [Loss("service_tier", LossReason.UNSUPPORTED, Severity.COSMETIC)]
 
 
 def usage_losses(usage: Usage | None) -> list[Loss]:

@@ -23,7 +23,7 @@ from tokligence.conversation import (
     Turn,
 )
 from tokligence.wire.anthropic.blocks_out import Block, Blocks
-from tokligence.wire.anthropic.reasoning_out import Thought, decide, write_sampling
+from tokligence.wire.anthropic.reasoning_out import Thought, decide, output_limit, write_sampling
 from tokligence.wire.anthropic.tables import REQUEST_TIER_OF, SAMPLING_LOSS, SAMPLING_NEUTRAL
 from tokligence.wire.anthropic.tools_out import Tools, plan_tools
 from tokligence.wire.contract import ReplyMemory, Target, Written
@@ -46,8 +46,7 @@ _C, _S = Severity.COSMETIC, Severity.SEMANTIC
 
 _NO_TOOLS: Final = Tools([])
 _NO_MEMORY: Final = ReplyMemory()
-_LOST_SAMPLING: Final = attrgetter(*SAMPLING_LOSS)
-_NOTHING_LOST: Final = (None,) * len(SAMPLING_LOSS)
+_lost_sampling: Final = attrgetter(*SAMPLING_LOSS)
 _NO_SAMPLING: Final = Sampling()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -62,13 +61,12 @@ def write_request(request: Request, target: Target) -> Written:
         tools = plan_tools(request, blocks, card)
     turns, repairs = pair(request.turns) if called else (request.turns, [])
     system, messages = _write_turns(turns, repairs, blocks)
-    thought = decide(
-        request,
-        card,
-        blocks.losses,
-        forced=tools.forced,
-        continues=request.reasoning is None or _continues(messages),
-    )
+    wish = request.reasoning
+    if wish is None:
+        thought = Thought(output_limit(request, card, blocks.losses))
+    else:
+        continues = _continues(messages)
+        thought = decide(request, wish, card, blocks.losses, forced=tools.forced, continues=continues)
     body: dict[str, object] = {"model": target.model, "max_tokens": thought.max_tokens}
     if tools.instruction is not None:
         system.append({"type": "text", "text": tools.instruction})
@@ -87,11 +85,13 @@ def write_request(request: Request, target: Target) -> Written:
         write_sampling(body, request.sampling, card, blocks.losses, thinking=thought.on)
         _lose_sampling(request.sampling, blocks)
     _write_rest(body, request, target, blocks)
-    blocks.place_breakpoints()
+    if blocks.cached:
+        blocks.place_breakpoints()
     memory = _NO_MEMORY
-    if blocks.renames or tools.output_tool is not None:
+    if blocks.tool_names is not None or tools.output_tool is not None:
         memory = ReplyMemory(blocks.renames, tools.output_tool)
-    return Written(_encode(body), in_terms(blocks.losses, request.origin), memory)
+    losses = in_terms(blocks.losses, request.origin) if blocks.losses else ()
+    return Written(_encode(body), losses, memory)
 
 
 # --- turns ----------------------------------------------------------------------------------------------
@@ -229,10 +229,17 @@ def _write_rest(body: dict[str, object], request: Request, target: Target, block
 
 
 def _lose_sampling(sampling: Sampling, blocks: Blocks) -> None:
-    values = _LOST_SAMPLING(sampling)
-    if values == _NOTHING_LOST:
+    if (  # nearly always; one by one is faster than a loop
+        sampling.frequency_penalty is None
+        and sampling.presence_penalty is None
+        and sampling.seed is None
+        and sampling.n is None
+        and sampling.logprobs is None
+        and sampling.top_logprobs is None
+        and sampling.logit_bias is None
+    ):
         return
-    for (name, severity), value in zip(SAMPLING_LOSS.items(), values, strict=True):
+    for (name, severity), value in zip(SAMPLING_LOSS.items(), _lost_sampling(sampling), strict=True):
         if value not in SAMPLING_NEUTRAL and not (name == "n" and value == 1):
             blocks.lose(name, LossReason.UNSUPPORTED, severity)
 

@@ -106,7 +106,8 @@ _PEEK: Final[Reader[_Peek]] = Reader(_Peek)
 
 def peek(raw: bytes) -> Peek:
     seen = _PEEK.read(raw)
-    _demand_model(seen.model)
+    if not seen.model.strip():
+        raise _no_model()
     options = seen.stream_options
     limit = seen.max_completion_tokens
     return Peek(
@@ -117,14 +118,14 @@ def peek(raw: bytes) -> Peek:
     )
 
 
-def _demand_model(model: str) -> None:
-    if not model.strip():
-        raise GatewayError("request.invalid_field", path="model", reason="it is empty")
+def _no_model() -> GatewayError:
+    return GatewayError("request.invalid_field", path="model", reason="it is empty")
 
 
 def read_request(raw: bytes) -> Request:
     wire = _REQUEST.read(raw)
-    _demand_model(wire.model)
+    if not wire.model.strip():
+        raise _no_model()
     if not wire.messages:
         raise GatewayError("request.invalid_field", path="messages", reason="it is empty")
     losses: list[Loss] = []
@@ -166,34 +167,40 @@ def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]
     asked: dict[str, str] = {}  # legacy functions: name -> id of the latest call
     turns: list[Turn] = []
     for index, message in enumerate(messages):
-        role = _ROLES.get(type(message))
+        kind = type(message)
+        role = _USER if kind is UserMessage else _SYSTEM if kind is SystemMessage else None
         content = message.content
-        if role is None or not content or type(content) is not str or message.cache_control or message.extras:
+        if (
+            role is not None
+            and content
+            and type(content) is str
+            and message.cache_control is None
+            and message.extras is None
+        ):  # the usual message: one text
+            path = _PATHS[index] if index < _COUNT else f"messages[{index}]"
+            turns.append(Turn(role, (Text(content),), path, message.name))
+        else:
             turns.append(_read_turn(message, index, asked, losses))
-        else:  # the usual message: one text
-            turns.append(Turn(role, (Text(content),), _path(index), message.name))
     return tuple(turns)
 
 
-_PATHS: Final = tuple(f"messages[{index}]" for index in range(256))
-
-
-def _path(index: int) -> str:
-    return _PATHS[index] if index < len(_PATHS) else f"messages[{index}]"
+_COUNT: Final = 256
+_PATHS: Final = tuple(f"messages[{index}]" for index in range(_COUNT))
 
 
 # Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
+_SYSTEM: Final = Role.SYSTEM
 _USER: Final = Role.USER
 _ASSISTANT: Final = Role.ASSISTANT
 _ROLES: Final[dict[type[Message], Role]] = {
-    SystemMessage: Role.SYSTEM,
+    SystemMessage: _SYSTEM,
     DeveloperMessage: Role.DEVELOPER,
     UserMessage: _USER,
 }
 
 
 def _read_turn(message: Message, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
-    path = _path(index)
+    path = f"messages[{index}]"
     extras = read_extras(message.extras) if message.extras else None
     role = _ROLES.get(type(message))
     if role is not None:
@@ -217,7 +224,7 @@ def _cache(wire: Markable, path: str, losses: list[Loss]) -> CacheControl | None
 
 
 def _read_assistant(message: AssistantMessage, index: int, asked: dict[str, str], losses: list[Loss]) -> Turn:
-    path = _path(index)
+    path = f"messages[{index}]"
     parts = read_content(message.content, path, losses)
     if message.reasoning_details or message.reasoning_content or message.reasoning:
         plain = message.reasoning_content or message.reasoning
@@ -397,13 +404,26 @@ def _lose_options(options: StreamOptions, losses: list[Loss]) -> None:
 
 
 _kept_raw: Final = attrgetter(*KEPT_RAW)
-_NONE_KEPT: Final = (ABSENT,) * len(KEPT_RAW)
 
 
 def _read_request_extras(wire: ChatRequest) -> Extras | None:
-    values: tuple[Raw, ...] = _kept_raw(wire)
-    if values == _NONE_KEPT and wire.extras is None and type(wire.response_format) is not OpaqueWire:
+    if (  # nearly always; one by one is faster than a loop
+        wire.extras is None
+        and wire.audio is ABSENT
+        and wire.cache_control is ABSENT
+        and wire.modalities is ABSENT
+        and wire.moderation is ABSENT
+        and wire.prediction is ABSENT
+        and wire.prompt_cache_key is ABSENT
+        and wire.prompt_cache_options is ABSENT
+        and wire.prompt_cache_retention is ABSENT
+        and wire.safety_identifier is ABSENT
+        and wire.store is ABSENT
+        and wire.web_search_options is ABSENT
+        and type(wire.response_format) is not OpaqueWire
+    ):
         return None
+    values: tuple[Raw, ...] = _kept_raw(wire)
     kept = {n: raw for n, value in zip(KEPT_RAW, values, strict=True) if (raw := _raw(value)) is not None}
     if kept.get("modalities") == b'["text"]':  # the default
         del kept["modalities"]
