@@ -20,14 +20,15 @@ def read_usage(wire: UsageWire) -> Usage:
     cached = min(max(cached, 0), prompt)
     written = (details.cache_write_tokens or 0) if details is not None else 0
     written = min(max(written, 0), prompt - cached)
-    return Usage(
-        input=prompt - cached - written,
-        cache_read=cached,
-        cache_write_5m=written,
-        output=max(wire.completion_tokens or 0, 0),
-        reasoning=(completion.reasoning_tokens or 0) if completion is not None else 0,
-        input_audio=(details.audio_tokens or 0) if details is not None else 0,
-        output_audio=(completion.audio_tokens or 0) if completion is not None else 0,
+    return Usage(  # by position: names would take five times as long
+        prompt - cached - written,
+        cached,
+        written,
+        0,
+        max(wire.completion_tokens or 0, 0),
+        0 if completion is None else completion.reasoning_tokens or 0,
+        0 if details is None else details.audio_tokens or 0,
+        0 if completion is None else completion.audio_tokens or 0,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -27,12 +27,19 @@ from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.severity import foreign_losses
 
 ID_PREFIX = "chatcmpl-"
+_STOP: Final = FinishReason.STOP  # a member looked up on its class costs twenty times as much (Python 3.11)
+TIER_LOST: Final = Loss("usage.service_tier", LossReason.UNSUPPORTED, Severity.COSMETIC)
 
 
 def write_response(response: Response, context: ReplyContext) -> Reply:
-    losses = foreign_losses(response.extras, OWN)
-    losses += finish_losses(response.finish, response.stop_sequence)
-    losses += usage_losses(response.usage)
+    finish, parts, usage = response.finish, response.parts, response.usage
+    losses = [] if response.extras is None else foreign_losses(response.extras, OWN)
+    if finish is not _STOP or response.stop_sequence is not None:
+        losses += finish_losses(finish, response.stop_sequence)
+    if len(parts) == 1 and type(only := parts[0]) is Text and only.extras is None:  # the usual answer
+        message: dict[str, Any] = {"role": "assistant", "content": only.text, "refusal": None}
+    else:
+        message = _write_message(parts, losses)
     body: dict[str, Any] = {
         "id": context.new_id(ID_PREFIX),
         "object": "chat.completion",
@@ -41,17 +48,21 @@ def write_response(response: Response, context: ReplyContext) -> Reply:
         "choices": [
             {
                 "index": 0,
-                "message": _write_message(response.parts, losses),
+                "message": message,
                 "logprobs": None,
-                "finish_reason": FINISH_REASON[response.finish],
+                "finish_reason": "stop" if finish is _STOP else FINISH_REASON[finish],
             }
         ],
     }
-    if response.usage is not None:
-        body["usage"] = write_usage(response.usage)
-    tier = ANSWER_TIER.get(response.service_tier or "")
-    if tier is not None:
-        body["service_tier"] = tier
+    if usage is not None:
+        losses += usage_losses(usage)
+        body["usage"] = write_usage(usage)
+    if response.service_tier is not None:
+        tier = ANSWER_TIER.get(response.service_tier)
+        if tier is not None:
+            body["service_tier"] = tier
+        else:
+            losses.append(TIER_LOST)
     return Reply(orjson.dumps(body), tuple(losses))
 
 
@@ -72,7 +83,6 @@ def _write_message(parts: tuple[Part, ...], losses: list[Loss]) -> dict[str, Any
     reasoning: list[str] = []
     details: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
-        path = f"content[{number}]"
         match part:
             case Text():
                 texts.append(part.text)
@@ -87,9 +97,10 @@ def _write_message(parts: tuple[Part, ...], losses: list[Loss]) -> dict[str, Any
             case RedactedThinking():
                 details.append(write_detail(part, len(details)))
             case _:
-                losses.append(Loss(path, LossReason.UNKNOWN_PART))
+                losses.append(Loss(f"content[{number}]", LossReason.UNKNOWN_PART))
                 continue
-        losses += foreign_losses(part.extras, OWN, path)
+        if part.extras is not None:
+            losses += foreign_losses(part.extras, OWN, f"content[{number}]")
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(texts) if texts else None,
