@@ -17,9 +17,10 @@ def read_usage(wire: UsageWire) -> Usage:
     cached = details.cached_tokens if details is not None else None
     if cached is None:
         cached = wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
-    cached = min(max(cached, 0), prompt)
     written = (details.cache_write_tokens or 0) if details is not None else 0
-    written = min(max(written, 0), prompt - cached)
+    if cached or written:
+        cached = min(max(cached, 0), prompt)
+        written = min(max(written, 0), prompt - cached)
     return Usage(  # by position: names would take five times as long
         prompt - cached - written,
         cached,
