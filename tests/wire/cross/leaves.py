@@ -78,7 +78,7 @@ def _names(loss: str, leaf: str) -> bool:
 
 _PART: Final = re.compile(r"(messages\[\d+\])\.content\[\d+\]")
 _OUTSIDE: Final = re.compile(
-    r"(messages\[\d+\])\.(?:reasoning_details|reasoning_content|refusal|tool_calls|content|tool_call_id)\b"
+    r"(messages\[\d+\])\.(?:reasoning_details|reasoning_content|reasoning|refusal|tool_calls|content|tool_call_id)\b"
 )
 
 

@@ -34,6 +34,8 @@ streaming = pytest.mark.parametrize(
 CUT_SHORT = ("chat-error-in-stream", "chat-error-cut", "messages-error-in-stream", "messages-error-cut")
 # Their fragments have gone out before anyone can know that they will not become JSON.
 UNFINISHED = ("messages-answer-arguments-broken",)
+# Chat streams no calls of custom tools (openai 3.57 `types/chat/chat_completion_chunk.py`).
+UNSTREAMED = ("messages-answer-custom-call",)
 whole_streams = pytest.mark.parametrize(
     "golden",
     [g for g in GOLDENS if g.upstream_sse.exists() and g.name not in CUT_SHORT],
@@ -104,7 +106,9 @@ def test_a_stream_by_hand_says_what_the_whole_answer_says(golden: Golden) -> Non
 
 
 @pytest.mark.parametrize(
-    "golden", [g for g in GOLDENS if g.answers and g.name not in UNFINISHED], ids=lambda golden: golden.name
+    "golden",
+    [g for g in GOLDENS if g.answers and g.name not in (*UNFINISHED, *UNSTREAMED)],
+    ids=lambda golden: golden.name,
 )
 def test_the_whole_answer_streamed_says_the_same(golden: Golden) -> None:
     agree(golden, stream_of(golden.upstream, golden.data["upstream_answer"]))

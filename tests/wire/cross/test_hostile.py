@@ -102,7 +102,14 @@ BAD = {
     + b"9" * 5_000
     + b"}",
     "no UTF-8": b'{"model":"m","messages":[{"role":"user","content":"\xff"}],"max_tokens":1}',
-    "no UTF-8 where it stays raw": b'{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":1,"x":"\xff"}',
+    "no UTF-8 where it stays raw": (
+        b'{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":1,"x":"\xff"}'
+    ),
+    "no UTF-8 in a schema": (
+        b'{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":1,"logit_bias":{"\xff":1},'
+        b'"tools":[{"type":"function","function":{"name":"f","parameters":{"\xff":1}},'
+        b'"name":"f","input_schema":{"\xff":1}}]}'
+    ),
     "no model": b'{"messages":[{"role":"user","content":"hi"}],"max_tokens":1}',
     "no messages": b'{"model":"m","max_tokens":1}',
     "no role": b'{"model":"m","max_tokens":1,"messages":[{"content":"hi"}]}',

@@ -112,14 +112,14 @@ def spoken(message: Json) -> list[tuple[str, Any]]:
     parts = [content] if isinstance(content, str) else content
     rest = {key: value for key, value in message.items() if key not in ("role", "content", "tool_calls")}
     result = [(role, rest)] if rest else []
-    calls = [
-        (role, {**call, "function": arguments_of(call["function"])}) for call in message.get("tool_calls", ())
-    ]
+    calls = [(role, arguments_of(call)) for call in message.get("tool_calls", ())]
     return [*result, *((role, text_of(part)) for part in parts), *calls]
 
 
-def arguments_of(function: Json) -> Json:
-    return {**function, "arguments": json.loads(function["arguments"])}
+def arguments_of(call: Json) -> Json:
+    if "function" not in call:
+        return call
+    return {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}}
 
 
 def text_of(part: Any) -> Any:

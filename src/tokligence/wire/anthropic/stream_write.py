@@ -41,7 +41,7 @@ from tokligence.conversation import (
 )
 from tokligence.wire.anthropic.signatures import pack
 from tokligence.wire.anthropic.tables import STOP_REASON_OF
-from tokligence.wire.anthropic.usage import usage_losses, write_usage
+from tokligence.wire.anthropic.usage import tier_losses, usage_losses, write_usage
 from tokligence.wire.anthropic.write import message_id, write_answer_part, write_stream_error
 from tokligence.wire.contract import ErrorView, ReplyContext
 from tokligence.wire.severity import foreign_losses
@@ -155,6 +155,7 @@ class StreamWriter:
     # --- message ----------------------------------------------------------------------------------------
 
     def _start(self, event: Opened) -> bytes:
+        self.losses += tier_losses(event.service_tier)
         usage = event.usage or Usage(input=self._context.estimated_input, exact=False)
         message: dict[str, object] = {
             "id": message_id(event.id, self._context.new_id),

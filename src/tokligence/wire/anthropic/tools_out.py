@@ -138,6 +138,9 @@ def _write_choice(
             blocks.lose("tool_choice", LossReason.UNSUPPORTED, _S)
         return None
     single = request.parallel_tool_calls is False
+    if choice is not None and choice.mode is ToolMode.TOOL and not _offers(request, choice.names[0]):
+        blocks.lose("tool_choice", LossReason.UNSUPPORTED, _S)
+        choice = None
     if choice is None:
         return {"type": "auto", "disable_parallel_tool_use": True} if single else None
     out: dict[str, object] = {"type": choice.mode.value}
@@ -149,6 +152,14 @@ def _write_choice(
     if single and choice.mode is not ToolMode.NONE:
         out["disable_parallel_tool_use"] = True
     return out
+
+
+def _offers(request: Request, name: str) -> bool:
+    """Whether it is a tool that both vendors have; one of another vendor's own was lost."""
+    return any(
+        tool.name == name if isinstance(tool, Tool) else tool.origin is ProtocolId.ANTHROPIC
+        for tool in request.tools
+    )
 
 
 # --- structured output ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from tokligence.conversation import (
 from tokligence.wire.anthropic.blocks_out import Block, tool_input
 from tokligence.wire.anthropic.signatures import pack
 from tokligence.wire.anthropic.tables import STOP_REASON_OF, error_type
-from tokligence.wire.anthropic.usage import usage_losses, write_usage
+from tokligence.wire.anthropic.usage import tier_losses, usage_losses, write_usage
 from tokligence.wire.contract import ErrorView, Reply, ReplyContext, UpstreamError
 from tokligence.wire.names import ANTHROPIC_ID, in_form
 from tokligence.wire.severity import foreign_losses
@@ -47,6 +47,7 @@ def write_response(response: Response, context: ReplyContext) -> Reply:
         if block is not None:
             content.append(block)
     losses += usage_losses(response.usage)
+    losses += tier_losses(response.service_tier)
     usage = response.usage
     if usage is None:
         usage = Usage(input=context.estimated_input, output=-(-len(_encode(content)) // 4), exact=False)

@@ -207,9 +207,9 @@ def read_call(call: Call, path: str, losses: list[Loss]) -> ToolCall | Opaque:
         case CustomCall():
             lose_inner(call.custom, f"{path}.custom", losses)
             arguments = json.dumps({"input": call.custom.input}, ensure_ascii=False)
-            return ToolCall(
-                call.id or "", call.custom.name, arguments, extras=Extras(OWN, {"type": b'"custom"'})
-            )
+            extras = read_extras(call.extras)
+            kept = {"type": b'"custom"', **(extras.fields if extras is not None else {})}
+            return ToolCall(call.id or "", call.custom.name, arguments, extras=Extras(OWN, kept))
         case _:
             return read_opaque(call, path)
 

@@ -124,6 +124,7 @@ def _no_model() -> GatewayError:
 
 def read_request(raw: bytes) -> Request:
     wire = _REQUEST.read(raw)
+    _demand_utf8(raw)
     if not wire.model.strip():
         raise _no_model()
     if not wire.messages:
@@ -158,6 +159,15 @@ def read_request(raw: bytes) -> Request:
         tuple(losses),
         OWN,
     )
+
+
+def _demand_utf8(raw: bytes) -> None:
+    """The decoder does not look into what it keeps raw."""
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            raise GatewayError("request.invalid_json", reason="it is not UTF-8") from None
 
 
 # --- messages -------------------------------------------------------------------------------------------

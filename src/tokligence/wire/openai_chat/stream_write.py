@@ -45,7 +45,7 @@ from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
 from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON
 from tokligence.wire.openai_chat.usage import usage_losses, write_usage
-from tokligence.wire.openai_chat.write_answer import ID_PREFIX, finish_losses, write_stream_error
+from tokligence.wire.openai_chat.write_answer import ID_PREFIX, TIER_LOST, finish_losses, write_stream_error
 from tokligence.wire.severity import foreign_losses
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -155,6 +155,8 @@ class ChatStreamWriter:
         tier = ANSWER_TIER.get(service_tier or "")
         if tier is not None:
             envelope["service_tier"] = tier
+        elif service_tier is not None:
+            self.losses.append(TIER_LOST)
         self._envelope = b"data: " + orjson.dumps(envelope)[:-1] + b',"choices":['
         self._head = self._envelope + b'{"index":0,"delta":{'
 

@@ -82,14 +82,15 @@ def write_request(request: Request, target: Target) -> Written:
     body: Json = {"model": target.model, "messages": messages.write(turns)}
     if tools:
         body["tools"] = tools
-    _write_choice(request, target, body, messages)
+    if tools or request.tool_choice is not None:
+        _write_choice(request, target, body, messages)
     _write_limits(request, target, body, messages)
     if request.sampling != _NO_SAMPLING:
         _write_sampling(request.sampling, target, body, messages)
     if request.output is not None:
         _write_format(request.output, target, body, messages)
-    effort = _effort(request.reasoning, target, messages)
-    if target.card.chat_tools is ChatTools.WITHOUT_REASONING and tools:
+    effort = None if request.reasoning is None else _effort(request.reasoning, target, messages)
+    if tools and target.card.chat_tools is ChatTools.WITHOUT_REASONING:
         if effort not in {None, "none"}:
             messages.lose("reasoning", LossReason.MODEL_CAPABILITY)
         effort = "none"
@@ -166,6 +167,9 @@ def _write_choice(request: Request, target: Target, body: Json, messages: Messag
     if not target.card.forced_tools and choice.mode in {ToolMode.ANY, ToolMode.TOOL}:
         messages.lose("tool_choice", LossReason.MODEL_CAPABILITY)
         choice = ToolChoice(ToolMode.AUTO)
+    if choice.mode is ToolMode.TOOL and not _offers(request, choice.names[0]):
+        messages.lose("tool_choice")
+        return
     names = [messages.names.to_target(name) for name in choice.names]
     if not names:
         body["tool_choice"] = _MODE[choice.mode]
@@ -174,6 +178,11 @@ def _write_choice(request: Request, target: Target, body: Json, messages: Messag
     else:
         allowed = {"mode": _MODE[choice.mode], "tools": [_named(name) for name in names]}
         body["tool_choice"] = {"type": "allowed_tools", "allowed_tools": allowed}
+
+
+def _offers(request: Request, name: str) -> bool:
+    """Whether it is a tool that both vendors have; one of another vendor's own was lost."""
+    return any(tool.name == name if isinstance(tool, Tool) else tool.origin is OWN for tool in request.tools)
 
 
 def _named(name: str) -> Json:
@@ -248,10 +257,8 @@ def _write_format(output: OutputFormat, target: Target, body: Json, messages: Me
 # --- reasoning ------------------------------------------------------------------------------------------
 
 
-def _effort(reasoning: Reasoning | None, target: Target, messages: Messages) -> str | None:
+def _effort(reasoning: Reasoning, target: Target, messages: Messages) -> str | None:
     """The word to send; None: nothing."""
-    if reasoning is None:
-        return None
     card = target.card
     if reasoning.display is not None:
         messages.lose("reasoning.display", severity=Severity.COSMETIC)
