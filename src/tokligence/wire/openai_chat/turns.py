@@ -55,11 +55,14 @@ _OMITTED: Final = "[{kind} omitted]"
 _NO_IMAGES: Final = "[image omitted: the model takes no images]"
 
 
+# Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
+_USER: Final = Role.USER
+_ASSISTANT: Final = Role.ASSISTANT
 _ROLES: Final[dict[Role, str]] = {
     Role.SYSTEM: "system",
     Role.DEVELOPER: "system",
-    Role.USER: "user",
-    Role.ASSISTANT: "assistant",
+    _USER: "user",
+    _ASSISTANT: "assistant",
 }
 _ROLES_WITH_DEVELOPER: Final = {**_ROLES, Role.DEVELOPER: "developer"}
 
@@ -84,14 +87,14 @@ class Messages:
                 # The usual message: one text, no need to look further.
                 if part.cache is not None or part.extras is not None:
                     self._marks(part, f"{turn.path}.content[0]")
-                self._append(self._roles[role], part.text, turn)
-            elif role is Role.ASSISTANT:
+                self._append({"role": self._roles[role], "content": part.text}, turn)
+            elif role is _ASSISTANT:
                 self._assistant(turn)
-            elif role is Role.USER:
+            elif role is _USER:
                 self._user(turn)
             else:
                 self._system(turn)
-        if turns and turns[-1].role is Role.ASSISTANT:
+        if turns and turns[-1].role is _ASSISTANT:
             # Anthropic continues such a turn; Chat begins a new one.
             self.lose(turns[-1].path, LossReason.CONVERTED)
         return self.out
@@ -126,8 +129,7 @@ class Messages:
             self._cache_lost = True
             self.lose(f"{path}.cache_control", severity=Severity.COSMETIC)
 
-    def _append(self, role: str, content: str | list[Json] | None, turn: Turn, **more: object) -> None:
-        message: Json = {"role": role, "content": content, **more}
+    def _append(self, message: Json, turn: Turn) -> None:
         if turn.name is not None:
             message["name"] = turn.name
         if turn.extras is not None:
@@ -145,7 +147,7 @@ class Messages:
             else:
                 self.lose(path)
         if parts:
-            self._append(self._roles[turn.role], _simplest(parts), turn)
+            self._append({"role": self._roles[turn.role], "content": _simplest(parts)}, turn)
         else:
             self.lose(turn.path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
 
@@ -160,7 +162,7 @@ class Messages:
             else:
                 self._content_part(part, path, parts)
         if parts:
-            self._append("user", _simplest(parts), turn)
+            self._append({"role": "user", "content": _simplest(parts)}, turn)
         elif answered:
             self.extras(turn.extras, turn.path, {})
         else:
@@ -318,7 +320,8 @@ class Messages:
         if calls:
             more["tool_calls"] = calls
         if texts or more or turn.extras is not None:
-            self._append("assistant", _simplest(texts) if texts else None, turn, **more)
+            content = _simplest(texts) if texts else None
+            self._append({"role": "assistant", "content": content, **more}, turn)
         else:
             self.lose(turn.path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
 
