@@ -9,6 +9,7 @@ import pytest
 
 from tests.upstream.scripted import OK, Peer, busy, calling, failure_of, fetch, pool_of, post, serving, until
 from tokligence.errors import GatewayError
+from tokligence.upstream import connection as connection_module
 from tokligence.upstream.connection import Connection, Limits
 from tokligence.upstream.pool import Pool
 
@@ -137,6 +138,23 @@ def test_nothing_of_an_answer_reaches_the_next_one_on_its_connection() -> None:
             assert pool.take() is connection
             assert len(answer.headers) == 2
             assert await answer.read(11) == b"hello world"
+
+    asyncio.run(main())
+
+
+def test_names_from_upstreams_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    lower: dict[bytes, bytes] = {}
+    monkeypatch.setattr(connection_module, "_lower", lower)
+    monkeypatch.setattr(connection_module, "KNOWN_LIMIT", 3)
+
+    async def main() -> None:
+        connection, _, pool = connected(asyncio.get_running_loop())
+        for name in (b"X" * 129, b"X-A", b"X-B", b"X-C", b"X-D"):
+            answer = connection.begin("acme", b"head", b"", False)
+            connection.data_received(b"HTTP/1.1 204 No\r\n%b: v\r\n\r\n" % name)
+            assert answer.headers == [(name.lower(), b"v")]
+            assert pool.take() is connection
+        assert lower == {b"X-A": b"x-a", b"X-B": b"x-b", b"X-C": b"x-c"}
 
     asyncio.run(main())
 

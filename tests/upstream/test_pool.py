@@ -295,6 +295,23 @@ def test_a_connect_that_is_under_way_when_the_client_closes_is_dropped(run: Any)
     run(main())
 
 
+def test_a_connection_that_is_about_to_begin_is_not_swept(run: Any) -> None:
+    async def main() -> None:
+        async with serving(echo_number) as server, calling(keepalive_s=0) as client:
+            assert await fetch(client, server.origin()) == b"1"
+            pool = pool_of(client, server)
+            await until(lambda: not pool.open)
+            lane = client._lanes[server.origin().key]
+            connection = await client._open(lane, server.origin(), "acme")
+            now = asyncio.get_running_loop().time()
+            pool.sweep(now)
+            pool.sweep(now + 1)
+            answer = connection.begin("acme", b"GET / HTTP/1.1\r\nhost: h\r\n\r\n", b"", False)
+            assert await answer.read(9) == b"2"
+
+    run(main())
+
+
 def test_a_keep_alive_header_without_a_time_changes_nothing(run: Any) -> None:
     async def script(peer: Peer) -> None:
         while True:

@@ -83,7 +83,9 @@ def test_names_and_targets_from_clients_cannot_fill_the_memory(monkeypatch: pyte
     targets: set[bytes] = set()
     monkeypatch.setattr(request, "_known", known)
     monkeypatch.setattr(request, "_known_targets", targets)
-    monkeypatch.setattr(request, "_KNOWN_LIMIT", 3)
+    monkeypatch.setattr(request, "KNOWN_LIMIT", 3)
+    long = b"x" * 129
+    write_head(b"POST", b"/" + long, HOST, [(long, b"1")], 0)
     for number in range(10):
         write_head(b"POST", b"/?secret=%d" % number, HOST, [(b"x-%d" % number, b"1")], 0)
         write_head(b"POST", b"/%d" % number, HOST, [], 0)

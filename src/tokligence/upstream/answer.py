@@ -68,8 +68,18 @@ class Answer:
                 return b""
             if self.error is not None:
                 raise self.error
-            await self._wait()
-        return self._take()
+            self.waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self.waiter
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self.taken = self.received
+        if self._source is not None:
+            self._source.resume_reading()
+        return data
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, whole. A body of more than `limit` bytes is `upstream.bad_response`."""
@@ -101,6 +111,8 @@ class Answer:
     def add(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self.received += len(piece)
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
     def finish(self, piece: bytes = b"") -> None:
         """The body is complete with `piece`. All in one, because most answers come in one read."""
@@ -120,19 +132,3 @@ class Answer:
     def wake(self) -> None:
         if not self.waiter.done():
             self.waiter.set_result(None)
-
-    def _take(self) -> bytes:
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self.taken = self.received
-        if self._source is not None:
-            self._source.resume_reading()
-        return data
-
-    async def _wait(self) -> None:
-        self.waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self.waiter
-        except asyncio.CancelledError:
-            self.cancel()
-            raise

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from tokligence.errors import GatewayError
 from tokligence.upstream.answer import Answer
+from tokligence.upstream.request import KNOWN_LIMIT, LONGEST_KNOWN
 
 SLICE: Final = 65536
 """Bytes of a request body handed to the transport at a time; a shorter body leaves with the head in one write."""
@@ -30,6 +31,10 @@ _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 """Without one of these a body ends with its connection."""
 _SPECIAL: Final = frozenset({b"keep-alive", b"transfer-encoding"})
 """Headers to look into; of lengths llhttp takes care."""
+
+_lower: Final[dict[bytes, bytes]] = {}
+"""Header name as it came -> in lower case: upstreams send the same few every time. None of
+`_SPECIAL`."""
 
 _MESSAGE: Final = (None, None)
 """The marks of one message: its begin and its end."""
@@ -171,7 +176,9 @@ class Connection(asyncio.Protocol):
             self._quiet_since = now
         if self._answer is not None:
             self._check_exchange(self._answer, now)
-        elif now - self._quiet_since >= self._hint_s:
+        elif (
+            now - self._quiet_since >= self._hint_s > 0
+        ):  # at 0 no connection rests; one may be about to begin
             self.abort()
 
     def _check_exchange(self, answer: Answer, now: float) -> None:
@@ -220,15 +227,15 @@ class Connection(asyncio.Protocol):
             return
         if body:
             answer.add(body)
+        elif answer.status:
+            answer.wake()
         if fault is not None:
             self._refuse(answer, fault)
         elif self._barren > self._limits.max_head:
             self._refuse(answer, _TOO_LARGE)
-        elif answer.status:
-            if answer.received - answer.taken > self._limits.buffer:
-                self._reading_paused = True
-                self._transport.pause_reading()
-            answer.wake()
+        elif answer.received - answer.taken > self._limits.buffer:
+            self._reading_paused = True
+            self._transport.pause_reading()
 
     def eof_received(self) -> None:
         self._home.withdraw(self)
@@ -278,10 +285,19 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ llhttp
 
     def _on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _SPECIAL:
-            self._special = True
+        try:
+            name = _lower[name]
+        except KeyError:
+            name = self._lower_new(name)
         self._headers.append((name, value.rstrip()))
+
+    def _lower_new(self, name: bytes) -> bytes:
+        lower = name.lower()
+        if lower in _SPECIAL:
+            self._special = True
+        elif len(_lower) < KNOWN_LIMIT and len(name) <= LONGEST_KNOWN:
+            _lower[name] = lower
+        return lower
 
     def _on_head(self) -> None:
         headers = self._headers

@@ -32,12 +32,14 @@ FRAMING: Final = frozenset(
 _TOKEN_BYTES: Final = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TARGET_BYTES: Final = bytes(range(0x21, 0x7F)).replace(b"#", b"")
 
-_KNOWN_LIMIT: Final = 1024
+KNOWN_LIMIT: Final = 1024
+LONGEST_KNOWN: Final = 128
+"""Entries of a table of what was found good before, and bytes of one: some of it comes from clients and upstreams."""
+
 _known: Final[dict[bytes, bytes]] = {}
-"""Header name found good before -> the start of its line: the same few come with every request. Names may come from
-clients, hence the limit."""
+"""Header name found good before -> the start of its line: the same few come with every request."""
 _known_targets: Final[set[bytes]] = set()
-"""Targets found good before, at most as many."""
+"""Targets found good before; without a query, which is a client's own and seldom comes again."""
 
 HeaderLines = NewType("HeaderLines", bytes)
 """Header lines that have been found good, each with its line end."""
@@ -65,12 +67,16 @@ def write_head(
     framing = b""
     if length or method not in _BODILESS:
         framing = b"content-length: %d\r\n" % length
-    own = header_lines(headers) if headers else b""
+    own = _lines(headers) if headers else b""
     return b"".join((method, b" ", before, target, host_lines, framing, prebuilt, own, b"\r\n", body))
 
 
 def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> HeaderLines:
     """Raises as `write_head` does."""
+    return HeaderLines(_lines(headers))
+
+
+def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     try:
         lines = [_known[name] + value for name, value in headers]
     except KeyError:
@@ -80,15 +86,13 @@ def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> HeaderLines:
     if 13 in text or 10 in text or 0 in text:
         raise GatewayError("http.malformed", reason="a header value holds a line break or a NUL")
     lines.append(b"")
-    return HeaderLines(b"\r\n".join(lines))
+    return b"\r\n".join(lines)
 
 
 def _is_target(target: bytes) -> bool:
     if target.translate(None, _TARGET_BYTES):
         return False
-    if (
-        b"?" not in target and len(_known_targets) < _KNOWN_LIMIT
-    ):  # a query is a client's own and seldom comes again
+    if b"?" not in target and len(_known_targets) < KNOWN_LIMIT and len(target) <= LONGEST_KNOWN:
         _known_targets.add(target)
     return True
 
@@ -99,6 +103,6 @@ def _start_line(name: bytes) -> bytes:
     if name.lower() in FRAMING:
         raise ValueError(f"the header {name.decode()} is written by the upstream client alone")
     start = name + b": "
-    if len(_known) < _KNOWN_LIMIT:
+    if len(_known) < KNOWN_LIMIT and len(name) <= LONGEST_KNOWN:
         _known[name] = start
     return start
