@@ -388,11 +388,9 @@ def _read_format(form: Format, losses: list[Loss]) -> OutputFormat | None:
             return None
 
 
-def _read_effort(wire: ChatRequest, losses: list[Loss]) -> Reasoning | None:
+def _read_effort(wire: ChatRequest, losses: list[Loss]) -> Reasoning:
     effort, options = wire.reasoning_effort, wire.reasoning
     if options is None:
-        if effort is None:
-            return None
         return Reasoning(ReasoningMode.DISABLED if effort == "none" else ReasoningMode.ENABLED, effort)
     lose_inner(options, "reasoning", losses)
     if options.summary is not None:
