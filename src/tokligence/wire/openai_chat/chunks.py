@@ -7,6 +7,8 @@ reasoning fields of DeepSeek, vLLM and OpenRouter.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Raw, Struct
 
 from tokligence.wire.openai_chat.types import ABSENT, UsageWire
@@ -69,3 +71,30 @@ class Chunk(Struct):
     obfuscation: str | None = None
     usage: UsageWire | None = None
     error: Raw = ABSENT
+
+
+# --- the usual chunk of a text that flows ---------------------------------------------------------------
+# Its types let nothing else pass, so that one decoding tells what it is and what it says.
+
+
+class FlowingDelta(Struct):
+    content: str
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    reasoning_details: None = None
+
+
+class FlowingChoice(Struct):
+    delta: FlowingDelta
+    index: Literal[0] | None = None
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class FlowingChunk(Struct):
+    choices: tuple[FlowingChoice]
+    usage: None = None
+    error: None = None

@@ -48,6 +48,7 @@ from tokligence.wire.openai_chat.chunks import (
     ChunkChoice,
     Delta,
     DetailDelta,
+    FlowingChunk,
     FunctionDelta,
 )
 from tokligence.wire.openai_chat.parts import detail_extras, made_id
@@ -59,6 +60,7 @@ from tokligence.wire.severity import EXTRA_SEVERITY, severity_of
 from tokligence.wire.strict import unknown_paths
 
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
+_FLOWING: Final = msgspec.json.Decoder(FlowingChunk)
 _NULL: Final = b"null"
 _TEXT: Final = Text("")
 _REFUSAL: Final = Refusal("")
@@ -70,6 +72,13 @@ class _State(Enum):
     BLOCKS = "blocks"
     FINISHED = "finished"
     ENDED = "ended"
+
+
+# Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
+_OPENING: Final = _State.OPENING
+_BLOCKS: Final = _State.BLOCKS
+_FINISHED: Final = _State.FINISHED
+_ENDED: Final = _State.ENDED
 
 
 class _Call:
@@ -91,6 +100,14 @@ class _Call:
             self.name += fragment
 
 
+def _flowing_text(data: bytes) -> str | None:
+    """The text of a chunk that says nothing else, read without its envelope; None if it is another chunk."""
+    try:
+        return _FLOWING.decode(data).choices[0].delta.content
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 class ChatStreamReader:
     """`wire.contract.StreamReader` for OpenAI-compatible upstreams. `issuer`: whose signatures these are; it also
     names the upstream in errors."""
@@ -101,6 +118,7 @@ class ChatStreamReader:
         "_calls",
         "_current",
         "_finish",
+        "_flows",
         "_issuer",
         "_lanes",
         "_memory",
@@ -116,7 +134,7 @@ class ChatStreamReader:
         self._memory = memory
         self._issuer = issuer
         self._lanes = Lanes(issuer)
-        self._state = _State.OPENING
+        self._state = _OPENING
         self._finish: FinishReason | None = None  # due, not told yet
         self._answer_id = ""
         self._calls: list[_Call] = []
@@ -125,12 +143,17 @@ class ChatStreamReader:
         self._refused = False
         self._thinking = Thinking("", issuer=issuer)
         self._shapes: set[tuple[bool, ...]] = set()
+        self._flows = False  # the last chunk was plain text, so nearly surely the next one is too
 
     def feed(self, name: bytes, data: bytes) -> list[StreamEvent]:
-        if self._state is _State.ENDED or not data:
+        if self._state is _ENDED or not data:
             return []
         if data == b"[DONE]":
             return self._done()
+        if self._flows and (text := _flowing_text(data)):
+            flow: list[StreamEvent] = []
+            self._lanes.text("text", _TEXT, text, flow)
+            return flow
         try:
             chunk = _CHUNK.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -143,7 +166,7 @@ class ChatStreamReader:
             return self._failed(data)
         out: list[StreamEvent] = []
         choices = chunk.choices
-        if self._state is _State.OPENING and (choices or chunk.usage is not None):
+        if self._state is _OPENING and (choices or chunk.usage is not None):
             self._open(chunk, out)
         if chunk.usage is not None:
             out.append(UsageSeen(read_usage(chunk.usage)))
@@ -162,16 +185,16 @@ class ChatStreamReader:
         return out
 
     def eof(self) -> list[StreamEvent]:
-        if self._state is _State.ENDED:
+        if self._state is _ENDED:
             return []
-        if self._state is not _State.FINISHED:
+        if self._state is not _FINISHED:
             raise GatewayError("upstream.cut", provider=self._issuer)
         return self._done()
 
     # --- opening and end ----------------------------------------------------------------------------
 
     def _open(self, chunk: Chunk, out: list[StreamEvent]) -> None:
-        self._state = _State.BLOCKS
+        self._state = _BLOCKS
         created = None if chunk.created is None else int(chunk.created)
         self._answer_id = chunk.id or str(chunk.created)
         opened = Opened(chunk.id or "", chunk.model or "", None, created, chunk.service_tier)
@@ -182,25 +205,26 @@ class ChatStreamReader:
 
     def _done(self) -> list[StreamEvent]:
         out: list[StreamEvent] = []
-        if self._state is _State.OPENING:
+        if self._state is _OPENING:
             raise bad_response(self._issuer, "the stream ended before it began")
-        if self._state is _State.BLOCKS:
+        if self._state is _BLOCKS:
             self._finished("", out)
         self._tell_finish(out)
         out.append(Closed())
-        self._state = _State.ENDED
+        self._state = _ENDED
         return out
 
     def _finished(self, word: str, out: list[StreamEvent]) -> None:
         if word in BROKEN_OFF:
-            self._state = _State.ENDED
+            self._state = _ENDED
             out.append(Failed(word, "The answer broke off.", 502))
             return
         for call in self._calls:
             self._open_call(call, out)
         self._lanes.finish(out)
         self._finish = settle_finish(word, bool(self._calls), self._refused, self.losses)
-        self._state = _State.FINISHED
+        self._state = _FINISHED
+        self._flows = False
 
     def _tell_finish(self, out: list[StreamEvent]) -> None:
         if self._finish is not None:
@@ -208,7 +232,7 @@ class ChatStreamReader:
             self._finish = None
 
     def _failed(self, data: bytes) -> list[StreamEvent]:
-        self._state = _State.ENDED
+        self._state = _ENDED
         error = read_error(502, data)
         status = int(error.code) if error.code is not None and error.code.isdigit() else None
         if status is None or not 400 <= status < 600:
@@ -233,7 +257,8 @@ class ChatStreamReader:
                 self._shapes.add(shape)
                 self._examine(choice, data)
             self._delta(delta, out)
-        if choice.finish_reason is not None and self._state is _State.BLOCKS:
+            self._flows = self._state is _BLOCKS and bool(delta.content)
+        if choice.finish_reason is not None and self._state is _BLOCKS:
             self._finished(choice.finish_reason, out)
 
     def _delta(self, delta: Delta, out: list[StreamEvent]) -> None:
@@ -252,7 +277,7 @@ class ChatStreamReader:
                 self._call(call, out)
         if delta.function_call is not None:
             self._call_with(self._legacy_call(out), delta.function_call, out)
-        if self._state is _State.FINISHED and len(out) > before:
+        if self._state is _FINISHED and len(out) > before:
             raise bad_response(self._issuer, "content came after the finish reason")
 
     def _details(self, details: list[DetailDelta], plain: str | None, out: list[StreamEvent]) -> None:
