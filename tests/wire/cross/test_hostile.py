@@ -127,6 +127,21 @@ def test_a_bad_request_is_refused_by_name(protocol: ProtocolId, what: str) -> No
     assert refused.value.code.startswith("request.")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "tool"),
+    [
+        (CHAT, b'{"type":"function","function":{"name":"f","parameters":{"\xff":1}}}'),
+        (MESSAGES, b'{"name":"f","input_schema":{"\xff":1}}'),
+    ],
+)
+def test_a_schema_that_is_not_utf8_is_refused_by_name(protocol: ProtocolId, tool: bytes) -> None:
+    """It stays as it came, so nothing else looks into it."""
+    head = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"tools":['
+    with pytest.raises(GatewayError) as refused:
+        CODECS[protocol].read_request(head + tool + b"]}")
+    assert refused.value.code == "request.invalid_json"
+
+
 DEPTHS = (10, 200, 500, 900, 1_100, 3_000, 100_000)
 
 
