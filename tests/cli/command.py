@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -105,10 +104,3 @@ def banner_of(process: subprocess.Popen[str]) -> list[str]:
         if line.startswith("Stop with"):
             return lines
     raise AssertionError(f"no banner: {lines} {process.stderr.read() if process.stderr else ''}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.command import Home, free_port
+from tests.cli.command import Home
 from tests.cli.conftest import Cli
 from tests.edge.live import CHAT, Live, live
 from tests.fakes.openai import OpenAI
 from tests.fakes.openai_rules import MODELS
+from tests.ports import free_port
 from tokligence import __version__
 from tokligence.cli import daemon, start
 from tokligence.cli.status import _duration

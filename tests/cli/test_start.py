@@ -18,9 +18,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cli.command import PATIENCE, Home, banner_of, free_port
+from tests.cli.command import PATIENCE, Home, banner_of
 from tests.cli.conftest import Cli
 from tests.edge.live import Live
+from tests.ports import free_port
 from tokligence import __version__
 from tokligence.cli import banner, daemon, ports, start
 from tokligence.cli.terminal import CommandFailed

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from tests.docs import standins
 from tests.fakes.anthropic import Anthropic
 from tests.fakes.openai import OpenAI
+from tests.ports import free_port
 
 PATIENCE = 60.0
 """Seconds that one block may take."""
@@ -30,7 +30,7 @@ class User:
 
     def __init__(self, home: Path, openai: OpenAI, anthropic: Anthropic, compatible: OpenAI) -> None:
         self.home = home
-        self.port, self.other_port = free_ports(2)
+        self.port, self.other_port = free_port(), free_port()
         self._words = {
             "8081": str(self.port),
             "3000": str(self.other_port),
@@ -103,15 +103,3 @@ class User:
         assert done.returncode == code, f"{command[-1]}\nended with {done.returncode}:\n{text}"
         assert "Traceback" not in text, text
         return text
-
-
-def free_ports(number: int) -> list[int]:
-    """Different ones, free on both loopback addresses as far as can be told."""
-    probes = [socket.socket() for _ in range(number)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx2
+
+from tests.ports import free_port
 
 PATIENCE = 30.0
 """Seconds that a start or a stop may take before the test gives up (a loaded machine is slow)."""
@@ -23,7 +24,7 @@ class Daemon:
 
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         self.home = home
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._lines: list[str] = []
         self._process = subprocess.Popen(
@@ -98,10 +99,3 @@ def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith(foreign) and not name.lower().endswith("_proxy")
     }
     return inherited | {"TOKLIGENCE_HOME": str(home), "PYTHONUNBUFFERED": "1"} | dict(settings)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

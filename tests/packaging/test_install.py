@@ -19,12 +19,13 @@ import pytest
 
 import tokligence
 from tests.docs.blocks import README, blocks
-from tests.docs.user import FOREIGN, PATIENCE, free_ports
+from tests.docs.user import FOREIGN, PATIENCE
 from tests.fakes.anthropic import Anthropic
 from tests.fakes.openai import OpenAI
 from tests.packaging.conftest import ROOT, fresh_environment
 from tests.packaging.pip import PATIENCE as INSTALL_PATIENCE
 from tests.packaging.pip import Pip
+from tests.ports import free_port
 
 pytestmark = pytest.mark.xdist_group("install")
 
@@ -39,7 +40,7 @@ class Installed:
     def __init__(self, copy: Path, where: Path, more: dict[str, str]) -> None:
         self.python = fresh_environment(where / "venv")
         self.before = self.packages()
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         home = where / "home"
         settings = home / ".tokligence" / "config" / "settings.ini"
         settings.parent.mkdir(parents=True)

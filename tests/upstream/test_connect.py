@@ -14,6 +14,7 @@ import certifi
 import pytest
 import trustme
 
+from tests.ports import free_port
 from tests.upstream.scripted import (
     OK,
     Peer,
@@ -206,16 +207,10 @@ def test_a_directory_of_certificates_is_a_store(monkeypatch: pytest.MonkeyPatch,
 # ---------------------------------------------------------------------- failures
 
 
-def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def test_a_refused_connection_says_so(run: Any) -> None:
     async def main() -> None:
         async with calling() as client:
-            origin = parse_origin(f"http://127.0.0.1:{unused_port()}", versioned=True)
+            origin = parse_origin(f"http://127.0.0.1:{free_port()}", versioned=True)
             error = await failure_of(post(client, origin))
             assert error.code == "upstream.connect_failed"
             assert error.message == "No connection to acme: connection refused."
