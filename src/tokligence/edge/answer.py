@@ -26,26 +26,26 @@ _LF, _CR, _NUL = b"\n\r\0"
 
 
 class StatusLines(dict[int, bytes]):
-    """`HTTP/1.1 200 OK` with its Date line, by status, without the last line break. `refresh` once a second. `draining`: each answer that starts
-    is its connection's last."""
+    """`HTTP/1.1 200 OK` by status; `date`: the line of that name, which `refresh` makes once a second. `draining`: each
+    answer that starts is its connection's last."""
 
-    __slots__ = ("_second", "draining")
+    __slots__ = ("_second", "date", "draining")
 
     def __init__(self) -> None:
         super().__init__()
         self.draining = False
         self._second = -1
+        self.refresh(0)
 
     def refresh(self, wall: float) -> None:
         """`wall`: Unix seconds."""
         if int(wall) != self._second:
             self._second = int(wall)
-            self.clear()
+            self.date = b"date: " + formatdate(self._second, usegmt=True).encode()
 
     def __missing__(self, status: int) -> bytes:
         reason = HTTPStatus(status).phrase if status in _KNOWN else ""
-        date = formatdate(self._second, usegmt=True)
-        line = self[status] = f"HTTP/1.1 {status} {reason}\r\ndate: {date}".encode()
+        line = self[status] = f"HTTP/1.1 {status} {reason}".encode()
         return line
 
 
@@ -131,7 +131,7 @@ class Answer:
         if self.progress is not _STARTED:
             raise RuntimeError("write before start or after end")
         if data:  # an empty chunk would be the last one
-            self._send(self._frame(data))
+            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else self._frame(data))
 
     def end(self, data: bytes = b"") -> None:
         if self.progress is not _STARTED:
@@ -184,14 +184,14 @@ class Answer:
         """The head, and behind it the body if one may follow."""
         if self.progress is not _WAITING:
             raise RuntimeError("the answer has already started")
-        lines: list[bytes] = []
+        known = self._outlet.lines
+        lines = [known[status], known.date]
         for field in headers:  # not a comprehension, which costs a call
             if field[0] not in _FRAMING:
                 lines.append(b": ".join(field))  # noqa: PERF401
         text = b"".join(lines)
         if _LF in text or _CR in text or _NUL in text:
             raise ValueError("a header of the answer holds a line break or a NUL")
-        outlet = self._outlet
         if status == 204 or status == 304:  # noqa: PLR1714 - half the time of `in`
             self._silent, length = True, None
         if length is not None:
@@ -202,13 +202,13 @@ class Answer:
         elif not self._silent:
             lines.append(_CHUNKED)
             self._chunked = True
-        if self.close or outlet.lines.draining:
+        if self.close or known.draining:
             self.close = True
             lines.append(_CLOSE)
         elif self._http10:
             lines.append(_KEEP_ALIVE)
         lines += (b"", b"" if self._silent else body)
-        return b"\r\n".join((outlet.lines[status], *lines))
+        return b"\r\n".join(lines)
 
     def _frame(self, data: bytes) -> bytes:
         if self._silent:

@@ -143,8 +143,8 @@ def _is_local(host: bytes) -> bool:
     return is_loopback(name)
 
 
-def check_origin(origin: bytes | None, rules: Rules) -> None:
-    if origin is not None and not _allows(origin, rules):
+def check_origin(origin: bytes, rules: Rules) -> None:
+    if not _allows(origin, rules):
         raise GatewayError("auth.forbidden_origin")
 
 
@@ -181,6 +181,7 @@ class Guard:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self._keyless = not rules.keys.by_digest
 
     def dress(self, call: Call, sink: Sink) -> Sink:
         """The sink, with CORS headers on whatever answer goes through it."""
@@ -202,7 +203,7 @@ class Guard:
 
     def check(self, call: Call) -> Principal:
         """Who calls. Raises `auth.*`: 401, 403."""
-        if not self.rules.keys.by_digest:
+        if self._keyless:
             self.check_origin(call)
             return _ANYONE
         if call.path == _METRICS and self.rules.metrics_open:
@@ -211,9 +212,11 @@ class Guard:
 
     def check_origin(self, call: Call) -> None:
         """Without client keys: raises `auth.forbidden_host` or `auth.forbidden_origin` (403) for a web page's call."""
-        if not self.rules.keys.by_digest:
+        if self._keyless:
             check_host(call.header(b"host"))
-            check_origin(call.header(b"origin"), self.rules)
+            origin = call.header(b"origin")
+            if origin is not None:
+                check_origin(origin, self.rules)
 
 
 class CorsSink:

@@ -9,7 +9,6 @@ codings before `chunked`, `chunked` on HTTP/1.0, a missing or repeated Host, ver
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -29,14 +28,19 @@ use either."""
 _ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"expect"))
 _LONGEST_HOST: Final = 300  # bytes: a name has at most 253
 _LONGEST_CACHED: Final = 128  # bytes
-# A number, because looking for bytes in bytes first tries them as one, which costs ten times as much.
-_QUESTION_MARK: Final = ord("?")
+_MOST_CACHED: Final = 256
 _DECODED_AWAY: Final = frozenset((b"content-encoding", b"content-length"))
 _UPGRADE_OFFER: Final = frozenset((b"upgrade", b"http2-settings", b"connection"))
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BAD_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+
+
+# Nearly all traffic goes to a few paths of a few hosts. (A dict, since a call of an `lru_cache` costs three times as
+# much.) Never a target with a query, which may hold a key.
+_HOSTS: Final[dict[bytes, str]] = {}  # those that passed; the values say nothing
+_PATHS: Final[dict[bytes, str]] = {}  # by target
 
 
 class Head(Struct, frozen=True):
@@ -69,18 +73,20 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
         _refuse_repeated(headers)
         fields = first_values(headers)
     if b"host" in fields:
-        _check_host(fields[b"host"])
+        if fields[b"host"] not in _HOSTS:
+            _check_host(fields[b"host"])
     elif not http10:
         raise malformed("the Host header is missing")
     query = ""
-    if target[:1] == b"/" and _QUESTION_MARK not in target and len(target) <= _LONGEST_CACHED:
-        path = _plain_path(target)
-    else:
+    path = _PATHS.get(target)
+    if path is None:
         path, query, authority = read_target(target, method)
         if authority is not None:
             # RFC 9112, 3.2.2: with an absolute target the Host header is ignored, so nobody later may read it.
             fields[b"host"] = authority
             headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
+        elif b"?" not in target and target != b"*":
+            _remember(_PATHS, target, path)
         if query:
             query, key = take_key(query)
             if key is not None:
@@ -124,20 +130,21 @@ def headers_too_large(limits: Limits) -> GatewayError:
     )
 
 
-@lru_cache(maxsize=256)  # which keeps no errors, so nothing that may be long
 def _check_host(value: bytes) -> None:
     if not _is_host(value):
         raise malformed("the Host header is not a host")
+    _remember(_HOSTS, value, "")
 
 
 def _is_host(value: bytes) -> bool:
     return len(value) <= _LONGEST_HOST and _HOST.fullmatch(value) is not None
 
 
-@lru_cache(maxsize=256)
-def _plain_path(target: bytes) -> str:
-    # Cached: nearly all traffic goes to a few paths. Never with a query, which may hold a key.
-    return read_target(target, "")[0]
+def _remember(cache: dict[bytes, str], key: bytes, value: str) -> None:
+    if len(key) <= _LONGEST_CACHED:
+        if len(cache) >= _MOST_CACHED:
+            cache.clear()
+        cache[key] = value
 
 
 def _check_coding(coding: bytes, http10: bool) -> None:

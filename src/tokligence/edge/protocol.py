@@ -241,9 +241,6 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         size = len(data)
-        self._fresh += size
-        self._body_left -= size
-        self._quiet = 0
         body = self._body
         if body is None:
             head = self._head
@@ -252,6 +249,9 @@ class Connection(asyncio.Protocol):
                 return
             body = self._body = open_body(head.encoding, self._server.limits.max_body_bytes)
         body.feed(data)
+        self._fresh += size
+        self._body_left -= size
+        self._quiet = 0
 
     def on_message_complete(self) -> None:
         if self._offered_upgrade:
