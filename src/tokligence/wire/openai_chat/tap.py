@@ -22,8 +22,7 @@ from tokligence.wire.sse import parse
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
 _NULL: Final = re.compile(rb'"usage"[ \t\r\n]*:[ \t\r\n]*null')
 # How OpenAI writes it: near the end, with flat members after it, so that the last brace closes the whole chunk.
-_NEAR_END: Final = re.compile(rb',"usage":null((?:,"\w+":(?:"[^"\\]*"|null))*\})\Z')
-_MEMBER: Final = b',"usage":null'
+_NEAR_END: Final = re.compile(rb',"usage":null((?:,"\w+":(?:"[^"\\]*"|null))*\}[\r\n]*)\Z')
 _BEFORE: Final = re.compile(rb',[ \t\r\n]*"usage"[ \t\r\n]*:[ \t\r\n]*\Z')
 _KEY: Final = re.compile(rb'"usage"[ \t\r\n]*:[ \t\r\n]*\Z')
 _AFTER: Final = re.compile(rb"[ \t\r\n]*,")
@@ -43,13 +42,13 @@ class ChatStreamTap:
         self.failed = False
 
     def feed(self, raw: bytes) -> bytes:
-        null = False
-        if b'"usage"' in raw:
-            null = _NULL.search(raw) is not None
-        elif self.content_seen and b'"error"' not in raw and b"[DONE]" not in raw:
-            return raw
-        if null and self.content_seen and raw.count(b'"usage"') == 1 and b'"error"' not in raw:
-            return _cut(raw) if self._strip else raw
+        usage = raw.find(b'"usage"')  # `in` would first try the bytes as a number
+        null = usage >= 0 and _NULL.search(raw, usage) is not None
+        if self.content_seen and raw.find(b'"error"') < 0:
+            if usage < 0 and raw.find(b"[DONE]") < 0:
+                return raw
+            if null and raw.count(b'"usage"') == 1:
+                return _cut(raw, usage) if self._strip else raw
         _, data = parse(raw)
         if data == b"[DONE]":
             self.ended = True
@@ -63,7 +62,7 @@ class ChatStreamTap:
             return raw
         if chunk.usage is not None and not chunk.choices:
             return b""
-        return _cut(raw) if null else raw
+        return _cut(raw, usage) if null else raw
 
     def _watch(self, chunk: Chunk) -> None:
         if chunk.model:
@@ -89,15 +88,16 @@ def _speaks(delta: Delta) -> bool:
     )
 
 
-def _cut(raw: bytes) -> bytes:
-    """`raw` without its top-level member `"usage":null` and the comma that goes with it."""
+def _cut(raw: bytes, usage: int) -> bytes:
+    """`raw` without its top-level member `"usage":null` and the comma that goes with it. `usage`: where the name
+    stands first."""
+    near = _NEAR_END.match(raw, usage - 1)
+    if near is not None:
+        return raw[: usage - 1] + near.group(1)
     _, data = parse(raw)
     at = raw.find(data)
     if at < 0:
         return raw  # data over several lines, which no server of this protocol sends
-    near = _NEAR_END.search(data, max(data.rfind(_MEMBER), 0))
-    if near is not None:
-        return raw[: at + near.start()] + near.group(1) + raw[at + len(data) :]
     try:
         top = TopLevel(data)
     except GatewayError:
