@@ -23,7 +23,9 @@ class ProtocolId(StrEnum):
     """A protocol on the wire, spoken by clients or by upstreams."""
 
     OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
 
 
 class Severity(StrEnum):
@@ -142,13 +144,19 @@ class Audio(Struct, frozen=True):
 
 
 class ToolCall(Struct, frozen=True):
-    """`arguments`: JSON text exactly as the model wrote it ("" and broken JSON included)."""
+    """`arguments`: JSON text exactly as the model wrote it ("" and broken JSON included); of a `freeform` call the
+    plain text that its tool takes. `namespace`: of the tool, where it has one. `signature`: proves the call to
+    its `issuer` (Gemini's thought signature)."""
 
     id: str
     name: str
     arguments: str
     cache: CacheControl | None = None
     extras: Extras | None = None
+    freeform: bool = False
+    namespace: str | None = None
+    signature: str | None = None
+    issuer: str | None = None
 
 
 class ToolResult(Struct, frozen=True):
@@ -220,7 +228,9 @@ class Turn(Struct, frozen=True):
 
 
 class Tool(Struct, frozen=True):
-    """A function that the client runs. `parameters`: raw JSON schema; None: not given."""
+    """A function that the client runs. `parameters`: raw JSON schema; None: not given. `namespace`: the group of
+    tools within which its name is unique (Responses); None: it is unique as it is. `freeform`: it takes plain text
+    instead of JSON (OpenAI's custom tools); `format`: raw JSON of the grammar of that text."""
 
     name: str
     path: str
@@ -229,6 +239,9 @@ class Tool(Struct, frozen=True):
     strict: bool | None = None
     cache: CacheControl | None = None
     extras: Extras | None = None
+    namespace: str | None = None
+    freeform: bool = False
+    format: bytes | None = None
 
 
 class OpaqueTool(Struct, frozen=True):
@@ -398,7 +411,7 @@ class TextDelta(Struct, frozen=True):
 
 
 class SignatureDelta(Struct, frozen=True):
-    """The signature of the open Thinking block."""
+    """The signature of the open Thinking or ToolCall block."""
 
     index: int
     signature: str

@@ -38,8 +38,18 @@ from tokligence.upstream.answer import Answer
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
 from tokligence.wire.registry import CODECS
 
-REQUEST_ID_HEADER: Final = {ProtocolId.OPENAI_CHAT: b"x-request-id", ProtocolId.ANTHROPIC: b"request-id"}
-ENDPOINT: Final = {ProtocolId.OPENAI_CHAT: "chat", ProtocolId.ANTHROPIC: "messages"}
+REQUEST_ID_HEADER: Final = {
+    ProtocolId.OPENAI_CHAT: b"x-request-id",
+    ProtocolId.OPENAI_RESPONSES: b"x-request-id",
+    ProtocolId.ANTHROPIC: b"request-id",
+    ProtocolId.GEMINI: b"x-request-id",
+}
+ENDPOINT: Final = {
+    ProtocolId.OPENAI_CHAT: "chat",
+    ProtocolId.OPENAI_RESPONSES: "responses",
+    ProtocolId.ANTHROPIC: "messages",
+    ProtocolId.GEMINI: "generate",
+}
 
 OUTCOME: Final = {
     Fault.CLIENT: Outcome.CLIENT_ERROR,

@@ -55,7 +55,9 @@ UNKNOWN_FAILURE: Final = 502
 
 STATUS_FOR: Final[dict[ProtocolId, dict[int, int]]] = {
     ProtocolId.OPENAI_CHAT: {529: 503},  # Anthropic's "overloaded"; OpenAI's clients know 503
+    ProtocolId.OPENAI_RESPONSES: {529: 503},
     ProtocolId.ANTHROPIC: {},
+    ProtocolId.GEMINI: {529: 503},
 }
 
 

@@ -19,6 +19,20 @@ FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
         "reasoning": "reasoning_effort",
         "response_format.name": "response_format.json_schema.name",
     },
+    ProtocolId.OPENAI_RESPONSES: {
+        "max_tokens": "max_output_tokens",
+        "reasoning.display": "reasoning.summary",
+        "response_format": "text.format",
+        "response_format.name": "text.format.name",
+        "response_format.strict": "text.format.strict",
+        "verbosity": "text.verbosity",
+    },
+    ProtocolId.GEMINI: {
+        "max_tokens": "generationConfig.maxOutputTokens",
+        "reasoning": "generationConfig.thinkingConfig",
+        "response_format": "generationConfig.responseJsonSchema",
+        "stop": "generationConfig.stopSequences",
+    },
     ProtocolId.ANTHROPIC: {
         "reasoning": "thinking",
         "reasoning.display": "thinking.display",
@@ -33,7 +47,9 @@ FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
 
 TOOL: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
     ProtocolId.OPENAI_CHAT: {"parameters": "function.parameters", "strict": "function.strict"},
+    ProtocolId.OPENAI_RESPONSES: {},
     ProtocolId.ANTHROPIC: {"parameters": "input_schema"},
+    ProtocolId.GEMINI: {"parameters": "parametersJsonSchema"},
 }
 """The same for the fields of a tool."""
 
