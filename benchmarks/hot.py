@@ -26,9 +26,19 @@ from benchmarks import speed
 from benchmarks.processes import LOAD_CORE, free_port, nginx
 
 CLIENTS = 16
-CALLS = 320
-NOTHING = "nothing"
-"""What switching the counting on and off costs; taken off the other figures."""
+CALLS = 640
+BARE = {"loop": "a loop over nothing", "calls": "calls answered by nobody", "tasks": "tasks that do nothing"}
+"""What counting and the harness itself cost, by how a part is run: measured first and taken off the others' figures."""
+
+ANSWER = b"HTTP/1.1 200 OK\r\n\r\n"
+HEADERS = [
+    (b"x-tokligence-request-id", b"req_0123456789abcdef01234567"),
+    (b"x-tokligence-overhead-us", b"123"),
+    (b"x-tokligence-route", b"anthropic/claude-sonnet-4-5-20250929"),
+    (b"x-request-id", b"req_0123456789abcdef01234567"),
+    (b"x-tokligence-cost-usd", b"0.000123"),
+    (b"content-type", b"application/json"),
+]
 
 
 def measure(_args: argparse.Namespace) -> dict[str, Any]:
@@ -48,13 +58,17 @@ def measure(_args: argparse.Namespace) -> dict[str, Any]:
             out = subprocess.run([*valgrind, *inside], capture_output=True, text=True, check=False)
         if "DONE" not in out.stdout:
             sys.exit(out.stdout + out.stderr)
-        names = re.findall(r"^PART (.+)$", out.stdout, re.M)
+        bare: dict[str, int] = {}
         figures = {}
-        for number, name in enumerate(names, 1):
+        parts = re.findall(r"^PART (\w+) (.+)$", out.stdout, re.M)
+        for number, (kind, name) in enumerate(parts, 1):
             totals = re.findall(r"^totals: (\d+)", (home / f"cg.{number}").read_text(), re.M)
-            figures[name] = round(int(totals[-1]) / CALLS) - figures.get(NOTHING, 0)
-            if name != NOTHING:
-                print(f"{figures[name]:>9,} instructions  {name}", flush=True)
+            count = int(totals[-1]) // CALLS
+            if name == BARE[kind]:
+                bare[kind] = count
+                continue
+            figures[name] = count - bare[kind]
+            print(f"{figures[name]:>9,} instructions  {name}", flush=True)
     return figures
 
 
@@ -65,20 +79,36 @@ def _control(*words: str) -> None:
     subprocess.run(["callgrind_control", *words, str(os.getpid())], capture_output=True, check=True)
 
 
-class _Transport(asyncio.Transport):
-    """The client's side of a connection: takes what is written, tells when the answer is there."""
+class _Round:
+    """One request of each client, until all have their answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._left = 0
+        self.done = loop.create_future()
+
+    def begin(self) -> asyncio.Future[None]:
+        self._left = CLIENTS
+        self.done = self._loop.create_future()
+        return self.done
+
+    def answered(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self.done.set_result(None)
+
+
+class _Transport(asyncio.Transport):
+    """The client's side of a connection: takes what is written."""
+
+    def __init__(self, round_: _Round) -> None:
         super().__init__()
-        self.answered = asyncio.Event()
+        self._round = round_
         self.last = b""
 
     def write(self, data: Any) -> None:
-        self.last = bytes(data)
-        self.answered.set()
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
+        self.last = data
+        self._round.answered()
 
     def get_extra_info(self, _name: str, default: Any = None) -> Any:
         return default
@@ -95,22 +125,37 @@ class _Transport(asyncio.Transport):
     def abort(self) -> None: ...
 
 
-class _Sink:
-    started = gone = False
+class _AtOnce:
+    """Stands in for a model call: what is counted then is the edge."""
 
-    def whole(self, *_: Any) -> None: ...
+    def __init__(self, _hub: Any, _call: Any, sink: Any, _protocol: Any) -> None:
+        self._sink = sink
 
-    def on_gone(self, _: Any) -> None: ...
+    async def run(self) -> None:
+        self._sink.on_gone(None)
+        self._sink.whole(200, HEADERS, b"x" * 500)
 
 
-def _request(body: dict[str, Any]) -> bytes:
+class _Later(_AtOnce):
+    """One that waits once for the loop, as for an upstream."""
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        loop.call_soon(waiter.set_result, None)
+        await waiter
+        await super().run()
+
+
+def _request(body: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Head and body."""
     raw = json.dumps(body).encode()
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost:8081\r\nuser-agent: OpenAI/Python 3.57\r\n"
         "content-type: application/json\r\naccept: application/json\r\nauthorization: Bearer any\r\n"
         f"content-length: {len(raw)}\r\n\r\n"
     )
-    return head.encode() + raw
+    return head.encode(), raw
 
 
 async def _parts(home: Path, port: int) -> None:
@@ -118,6 +163,7 @@ async def _parts(home: Path, port: int) -> None:
     from tokligence.catalog.lookup import Catalogue
     from tokligence.config.load import load
     from tokligence.conversation import ProtocolId
+    from tokligence.edge import app
     from tokligence.edge.process import Gateway
     from tokligence.edge.protocol import Connection
     from tokligence.signals.log import Log
@@ -132,29 +178,33 @@ async def _parts(home: Path, port: int) -> None:
     gateway = Gateway(loaded, lambda: loaded, Log(loaded.home.logs_dir))
     await gateway.open()
     server = gateway._server
-    clients = []
-    for _ in range(CLIENTS):
-        transport = _Transport()
+    loop = asyncio.get_running_loop()
+    round_ = _Round(loop)
+    transports = [_Transport(round_) for _ in range(CLIENTS)]
+    received = []
+    for transport in transports:
         connection = Connection(server)
         connection.connection_made(transport)
-        clients.append((connection, transport))
+        received.append(connection.data_received)
 
-    async def calls(request: bytes, number: int) -> None:
+    async def calls(
+        *pieces: bytes, number: int, receivers: list[Callable[[bytes], object]] = received
+    ) -> None:
         for _ in range(number // CLIENTS):
-            for connection, transport in clients:
-                transport.answered.clear()
-                connection.data_received(request)
-            for _, transport in clients:
-                await transport.answered.wait()
-                assert b" 200 " in transport.last[:20], transport.last[:500]
+            done = round_.begin()
+            for receive in receivers:
+                for piece in pieces:
+                    loop.call_soon(receive, piece)
+            await done
+        assert all(b" 200 " in transport.last[:20] for transport in transports), transports[0].last[:500]
 
-    async def part(name: str, run: Callable[[int], Awaitable[None]]) -> None:
+    async def part(kind: str, name: str, run: Callable[[int], Awaitable[None]]) -> None:
         await run(CALLS)
         _control("-i", "on")
         await run(CALLS)
         _control("-d")
         _control("-i", "off")
-        print(f"PART {name}", flush=True)
+        print(f"PART {kind} {name}", flush=True)
 
     def repeated(function: Callable[[], object]) -> Callable[[int], Awaitable[None]]:
         async def run(number: int) -> None:
@@ -162,6 +212,32 @@ async def _parts(home: Path, port: int) -> None:
                 function()
 
         return run
+
+    async def chain(function: Callable[[], Awaitable[object]], number: int) -> None:
+        """In a few tasks, each one call after the other, so that making tasks hardly counts."""
+
+        async def one_after_the_other() -> None:
+            for _ in range(number // CLIENTS):
+                await function()
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(CLIENTS)))
+
+    async def nothing() -> None: ...
+
+    answer_at_once = [lambda _data, transport=transport: transport.write(ANSWER) for transport in transports]
+    await part("loop", BARE["loop"], repeated(lambda: None))
+    await part("calls", BARE["calls"], lambda number: calls(b"", number=number, receivers=answer_at_once))
+    await part("tasks", BARE["tasks"], lambda number: chain(nothing, number))
+
+    for name, body in (
+        ("translated", speed.TO_CLAUDE),
+        ("same protocol", speed.CHAT),
+        ("loopback", speed.TO_LOOPBACK),
+    ):
+        http = _request(body)
+        await part(
+            "calls", f"the whole, {name}", lambda number, http=http: calls(b"".join(http), number=number)
+        )
 
     chat, messages = CODECS[ProtocolId.OPENAI_CHAT], CODECS[ProtocolId.ANTHROPIC]
     raw, answer = json.dumps(speed.TO_CLAUDE).encode(), json.dumps(speed.MESSAGE_ANSWER).encode()
@@ -171,26 +247,23 @@ async def _parts(home: Path, port: int) -> None:
     written = messages.write_request(request, target)
     response = messages.read_response(answer, written.memory, "anthropic")
     context = ReplyContext(request_id="req_1", now=1, new_id=lambda prefix: prefix + "0" * 24)
-    for name, body in (
-        ("translated", speed.TO_CLAUDE),
-        ("same protocol", speed.CHAT),
-        ("loopback", speed.TO_LOOPBACK),
+    for name, function in (
+        ("peek", lambda: chat.peek(raw)),
+        ("read_request", lambda: chat.read_request(raw)),
+        ("write_request", lambda: messages.write_request(request, target)),
+        ("read_response", lambda: messages.read_response(answer, written.memory, "anthropic")),
+        ("write_response", lambda: chat.write_response(response, context)),
+        ("splice", lambda: chat.splice(raw, model="gpt-4o", ask_usage=False)),
     ):
-        http = _request(body)
-        await part(f"the whole, {name}", lambda number, http=http: calls(http, number))
-    await part("peek", repeated(lambda: chat.peek(raw)))
-    await part("read_request", repeated(lambda: chat.read_request(raw)))
-    await part("write_request", repeated(lambda: messages.write_request(request, target)))
-    await part("read_response", repeated(lambda: messages.read_response(answer, written.memory, "anthropic")))
-    await part("write_response", repeated(lambda: chat.write_response(response, context)))
-    await part("splice", repeated(lambda: chat.splice(raw, model="gpt-4o", ask_usage=False)))
+        await part("loop", name, repeated(function))
 
-    async def echo(_call: Any, sink: Any) -> None:
-        sink.whole(200, [(b"content-type", b"application/json")], b"x" * 200)
-
-    server.handler = echo
     http = _request(speed.CHAT)
-    await part("server alone", lambda number: calls(http, number))
+    app.ModelCall = _AtOnce
+    await part("calls", "edge, an answer at once", lambda number: calls(b"".join(http), number=number))
+    await part("calls", "edge, head and body apart", lambda number: calls(*http, number=number))
+    app.ModelCall = _Later
+    await part("calls", "edge, an answer after a wait", lambda number: calls(b"".join(http), number=number))
+
     origin = gateway._hub.state.providers["anthropic"].origin
     assert origin is not None
     headers = [
@@ -200,15 +273,11 @@ async def _parts(home: Path, port: int) -> None:
     ]
     client = gateway._hub.client
 
-    async def ask(number: int) -> None:
-        for _ in range(number // CLIENTS):
-            await asyncio.gather(*(one() for _ in range(CLIENTS)))
-
-    async def one() -> None:
+    async def ask() -> None:
         got = await client.send(origin, b"POST", b"/v1/messages", headers, written.body, provider="anthropic")
         await got.read(1 << 20)
 
-    await part("client alone", ask)
+    await part("tasks", "upstream client", lambda number: chain(ask, number))
     print("DONE", flush=True)
     os._exit(0)
 
