@@ -95,6 +95,23 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
         "Strict mode: the target cannot express {losses}.",
         "Drop these fields, choose another model, or set translation_losses=record.",
     ),
+    # --- what is kept for the Responses protocol
+    "responses.not_found": ErrorSpec(404, C, False, "Nothing with the id {id} is kept here."),
+    "responses.previous_not_found": ErrorSpec(
+        400,
+        C,
+        False,
+        "The previous response {id} is not kept here.",
+        "It may have expired, or been made with store=false or by another key: send the whole history as input.",
+    ),
+    "responses.conversation_not_found": ErrorSpec(404, C, False, "The conversation {id} is not kept here."),
+    "responses.not_kept": ErrorSpec(
+        400,
+        C,
+        False,
+        "Responses are not kept here.",
+        "Send the whole history as input, or set responses_store=memory.",
+    ),
     # --- choosing where it goes
     "route.no_match": ErrorSpec(404, C, False, "The model {model} is not known here."),
     "provider.not_configured": ErrorSpec(

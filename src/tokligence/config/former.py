@@ -134,7 +134,6 @@ FORMER_NAMES: Final[dict[str, Former]] = {
     "responses_delegate": _ALWAYS,
     "responses_stream_mode": _ALWAYS,
     "responses_sse_ping_ms": _ALWAYS,
-    "responses_store": _later("there is no Responses API yet"),
     "anthropic_token_check_enabled": _CATALOGUE,
     "openai_completion_max_tokens": _CATALOGUE,
     "duplicate_tool_detection": _GUARD,

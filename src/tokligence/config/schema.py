@@ -272,6 +272,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             group=Group.ROUTING, choices=("inject", "estimate"),
         ),
     ] = "inject"
+    responses_store: Annotated[
+        str,
+        Setting(
+            help="Where responses are kept for previous_response_id, for upstreams that keep none: memory (a day, 256 MB)"
+            " or off.",
+            group=Group.ROUTING, choices=("memory", "off"),
+        ),
+    ] = "memory"
     commit_after_ms: Annotated[
         int,
         Setting(
