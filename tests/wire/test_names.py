@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokligence.wire.names import ANTHROPIC_ID, OPENAI_CHAT_ID, Form, ToolNames, in_form
+from tokligence.wire.names import ANTHROPIC_ID, GEMINI_NAME, OPENAI_CHAT_ID, Form, ToolNames, in_form
 
 
 def test_a_name_that_fits_stays() -> None:
@@ -78,3 +78,13 @@ def test_every_name_fits_and_is_undone(sources: list[str]) -> None:
 def test_a_form_is_a_fixed_point(text: str) -> None:
     form = Form(40)
     assert in_form(in_form(text, form), form) == in_form(text, form)
+
+
+def test_a_name_that_may_not_begin_as_it_does_gets_an_underscore_before_it() -> None:
+    names = ToolNames(GEMINI_NAME.max_len, GEMINI_NAME.charset, GEMINI_NAME.first)
+    assert names.to_target("mcp.server:read-file") == "mcp.server:read-file"
+    target = names.to_target("3d_print")
+    assert re.fullmatch(r"_3d_print_[0-9a-f]{10}", target)
+    assert re.fullmatch(r"_b_[0-9a-f]{10}", names.to_target("äb"))
+    assert names.renames[target] == "3d_print"
+    assert len(names.to_target("9" * 200)) == GEMINI_NAME.max_len

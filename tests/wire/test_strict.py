@@ -141,3 +141,25 @@ def test_unknown_paths_lists_what_the_shape_does_not_declare():
 def test_a_value_where_an_object_was_expected_is_left_to_the_decoder():
     assert code_of(b'{"model":"m","named":{"k":{"type":"odd"}}}')[0] == "request.invalid_field"
     assert msgspec.json.decode(b"1") == 1
+
+
+class Camel(Wire, rename="camel"):
+    both_names = True
+
+    inline_data: TextPart | None = None
+    text: str | None = None
+
+
+CAMEL: Reader[Camel] = Reader(Camel)
+
+
+def test_a_field_is_also_read_by_its_other_name_where_that_is_wanted() -> None:
+    body = CAMEL.read(b'{"inline_data":{"type":"text","text":"a"},"new_one":1}')
+    assert body.inline_data == TextPart(text="a")
+    assert body.extras == {"new_one": Raw(b"1")}
+
+
+def test_a_field_given_by_both_names_is_refused() -> None:
+    with pytest.raises(GatewayError) as caught:
+        CAMEL.read(b'{"inlineData":null,"inline_data":null}')
+    assert caught.value.code == "request.invalid_field"

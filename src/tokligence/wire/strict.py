@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from types import UnionType
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
@@ -30,7 +30,10 @@ T = TypeVar("T")
 
 
 class Wire(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Base of the structs that are read: declares where unknown fields go."""
+    """Base of the structs that are read: declares where unknown fields go. `both_names`: a field is also read by its
+    name in Python, as Google's parsers take `inline_data` for `inlineData`."""
+
+    both_names: ClassVar[bool] = False
 
     extras: dict[str, Raw] | None = msgspec.field(default=None, name=EXTRAS_KEY)
 
@@ -108,6 +111,7 @@ def _invalid_field(message: str) -> GatewayError:
 
 class _ObjectShape(Struct, frozen=True):
     fields: dict[str, Any]  # wire name -> annotated type
+    names: dict[str, str]  # other name -> wire name
     tag_field: str | None
     tag: str | None
 
@@ -118,6 +122,9 @@ def _object_shape(cls: type[Struct]) -> _ObjectShape:
     config = cls.__struct_config__
     return _ObjectShape(
         fields={f.encode_name: f.type for f in info if f.encode_name != EXTRAS_KEY},
+        names={f.name: f.encode_name for f in info if f.encode_name not in (f.name, EXTRAS_KEY)}
+        if getattr(cls, "both_names", False)
+        else {},
         tag_field=config.tag_field,
         tag=config.tag if isinstance(config.tag, str) else None,
     )
@@ -159,6 +166,9 @@ def _normalise_object(value: dict[str, Any], members: tuple[Any, ...]) -> Any:
     known: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for key, item in value.items():
+        key = shape.names.get(key, key)
+        if key in known:  # by its other name
+            raise GatewayError("request.invalid_field", path=key, reason="it is given twice")
         if key in shape.fields:
             known[key] = _normalise(item, shape.fields[key])
         elif key == shape.tag_field:
