@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import time
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -22,12 +22,10 @@ from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.outbound import JSON
+from tokligence.pipeline.responses.asked import answer, decoded, page, whole_number
 from tokligence.pipeline.responses.capture import Collected, Overheard
 from tokligence.pipeline.responses.items import (
-    DEFAULT_PAGE,
-    LARGEST_PAGE,
     Item,
-    Page,
     array,
     items_of,
     output_items,
@@ -42,8 +40,6 @@ Run = Callable[[Call, Sink], Awaitable[None]]
 
 EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 FINISHED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
-MOST_ITEMS: Final = 20
-"""Items that may be added to a conversation at once."""
 
 
 class _Wants(Struct):
@@ -81,45 +77,73 @@ class Responses:
 
     # --- create -------------------------------------------------------------------------------------
 
-    async def create(self, call: Call, sink: Sink) -> None:
-        wants = _decoded(call.body, _Wants)
+    async def create(self, call: Call, sink: Sink, session: Store | None = None) -> None:
+        """`session`: what one socket has said; there a response can be followed that is not stored."""
+        wants = decoded(call.body, _Wants)
         owner = call.principal.key_name
-        prior, conversation = self._found(owner, wants)
-        if prior is None and conversation is None:
-            if self._native(wants.model):
-                await self._run(call, sink)
-                return
+        native = self._native(wants.model)
+        prior, conversation = self._found(owner, wants, session)
+        follows = prior is not None or conversation is not None
+        if native and not follows and session is None:
+            await self._run(call, sink)
+            return
+        if not native and not follows:
             self._must_be_known(wants)
-        top = TopLevel(call.body)
-        raw = top.values.get("input")
-        given = () if raw is None else items_of(raw, "input", self._hub.ids.new)
-        given = resolved(given, lambda name: self._store.item(owner, name))
-        history = prior.items if prior else conversation.items if conversation else ()
-        inner = replace(call, body=_with_items(top, (*history, *given)))
-        kept = _Kept(owner, given, history, conversation.id if conversation else None)
-        if wants.background:
+        kept = self._begun(call, wants, session, prior or conversation, native=native)
+        inner = replace(call, body=_continued(call.body, kept, forget=native))
+        if wants.background and not native:
             self._must_keep()
             await self._in_background(inner, sink, kept, stream=bool(wants.stream))
-        elif wants.store is False or self._off:
-            await self._run(inner, sink)
-        else:
+        elif kept.stores:
             await self._run(inner, Overheard(sink, lambda response: self._keep(kept, response)))
+        else:
+            await self._run(inner, sink)
 
-    def _found(self, owner: Owner, wants: _Wants) -> tuple[StoredResponse | None, Conversation | None]:
-        now = int(time())
-        named = _conversation_id(wants.conversation)
-        if wants.previous_response_id is not None and named is not None:
+    def _found(
+        self, owner: Owner, wants: _Wants, session: Store | None
+    ) -> tuple[StoredResponse | None, Conversation | None]:
+        now, previous, named = int(time()), wants.previous_response_id, _conversation_id(wants.conversation)
+        if previous is not None and named is not None:
             raise GatewayError(
                 "request.invalid_field",
                 path="previous_response_id",
                 reason="it cannot be used together with conversation",
             )
-        prior = conversation = None
-        if wants.previous_response_id is not None:
-            prior = self._store.response(owner, wants.previous_response_id, now)
-        if named is not None:
-            conversation = self._store.conversation(owner, named, now)
-        return prior, conversation
+        prior = None
+        if previous is not None:
+            prior = session.response(owner, previous, now) if session is not None else None
+            prior = prior or self._store.response(owner, previous, now)
+        return prior, None if named is None else self._store.conversation(owner, named, now)
+
+    def _begun(
+        self,
+        call: Call,
+        wants: _Wants,
+        session: Store | None,
+        before: StoredResponse | Conversation | None,
+        *,
+        native: bool,
+    ) -> _Kept:
+        """What is known of a response before it is made. An upstream that keeps its own is not helped to keep it."""
+        owner = call.principal.key_name
+        raw = TopLevel(call.body).values.get("input")
+        given = () if raw is None else items_of(raw, "input", self._hub.ids.new)
+        stores = [] if session is None else [session]
+        if not native:
+            given = resolved(given, lambda name: self._item(owner, name, session))
+            if wants.store is not False and not self._off:
+                stores.append(self._store)
+        return _Kept(
+            owner,
+            given,
+            before.items if before is not None else (),
+            before.id if isinstance(before, Conversation) else None,
+            tuple(stores),
+        )
+
+    def _item(self, owner: Owner, name: str, session: Store | None) -> Item | None:
+        found = session.item(owner, name) if session is not None else None
+        return found or self._store.item(owner, name)
 
     def _must_be_known(self, wants: _Wants) -> None:
         if wants.previous_response_id is not None:
@@ -140,9 +164,9 @@ class Responses:
 
     def _keep(self, kept: _Kept, response: bytes, events: tuple[bytes, ...] = ()) -> None:
         head, now, output = _head(response), int(time()), output_items(response)
-        self._store.put(
-            StoredResponse(head.id, kept.owner, now, response, kept.input, kept.history, output, events), now
-        )
+        entry = StoredResponse(head.id, kept.owner, now, response, kept.input, kept.history, output, events)
+        for store in kept.stores:
+            store.put(entry, now)
         if kept.conversation is not None and head.status in ("completed", "incomplete"):
             found = self._store.conversation(kept.owner, kept.conversation, now)
             if found is not None:
@@ -199,7 +223,7 @@ class Responses:
         """The response as it stands; with `stream=true` the events of one that ran in the background as a stream."""
         query = parse_qs(call.query)
         streamed = query.get("stream", ["false"])[0] == "true"
-        position = _whole_number(query, "starting_after", -1) + 1
+        position = whole_number(query, "starting_after", -1) + 1
         running = self._background.get((call.principal.key_name, name))
         if running is not None and running.collected.response is not None:
             if streamed:
@@ -227,7 +251,7 @@ class Responses:
         if running is None and await self._kept(call, sink, name) is None:
             return
         self._store.remove(call.principal.key_name, name)
-        _answer(sink, {"id": name, "object": "response", "deleted": True})
+        answer(sink, {"id": name, "object": "response", "deleted": True})
 
     async def cancel(self, call: Call, sink: Sink, name: str) -> None:
         running = self._background.get((call.principal.key_name, name))
@@ -246,7 +270,7 @@ class Responses:
     async def input_items(self, call: Call, sink: Sink, name: str) -> None:
         kept = await self._kept(call, sink, name)
         if kept is not None:
-            sink.whole(200, [JSON], page_of((*kept.history, *kept.input), _page(call)))
+            sink.whole(200, [JSON], page_of((*kept.history, *kept.input), page(call)))
 
     async def _kept(self, call: Call, sink: Sink, name: str) -> StoredResponse | None:
         """None: it is not ours, and an upstream that keeps its own has answered."""
@@ -254,62 +278,6 @@ class Responses:
         if kept is None:
             await self._elsewhere(call, sink)
         return kept
-
-    # --- conversations ------------------------------------------------------------------------------
-
-    async def new_conversation(self, call: Call, sink: Sink) -> None:
-        self._must_keep()
-        asked = _decoded(call.body or b"{}", _NewConversation)
-        new_id = self._hub.ids.new
-        items = items_of(asked.items, "items", new_id) if asked.items != b"null" else ()
-        _few(items)
-        conversation = Conversation(
-            new_id("conv_"), call.principal.key_name, int(time()), bytes(asked.metadata or b"{}"), items
-        )
-        self._store.put(conversation, conversation.created)
-        _answer(sink, _shown(conversation))
-
-    async def conversation(self, call: Call, sink: Sink, name: str) -> None:
-        """GET shows it, POST replaces its metadata, DELETE removes it."""
-        found = self._conversation(call, name)
-        if call.method == "DELETE":
-            self._store.remove(found.owner, found.id)
-            _answer(sink, {"id": name, "object": "conversation.deleted", "deleted": True})
-            return
-        if call.method == "POST":
-            found = replace(found, metadata=bytes(_decoded(call.body, _NewConversation).metadata or b"{}"))
-            self._store.put(found, int(time()))
-        _answer(sink, _shown(found))
-
-    async def conversation_items(self, call: Call, sink: Sink, name: str) -> None:
-        """GET lists them, POST adds some."""
-        found = self._conversation(call, name)
-        if call.method != "POST":
-            sink.whole(200, [JSON], page_of(found.items, _page(call)))
-            return
-        added = items_of(_decoded(call.body, _NewConversation).items, "items", self._hub.ids.new)
-        _few(added)
-        self._store.put(found.with_items(added), int(time()))
-        sink.whole(200, [JSON], page_of(added, Page(limit=LARGEST_PAGE, order="asc")))
-
-    async def conversation_item(self, call: Call, sink: Sink, name: str, item: str) -> None:
-        """GET shows it, DELETE removes it and answers with the conversation."""
-        found = self._conversation(call, name)
-        shown = next((each for each in found.items if each.id == item), None)
-        if shown is None:
-            raise GatewayError("responses.not_found", id=item[:100])
-        if call.method == "DELETE":
-            found = replace(found, items=tuple([each for each in found.items if each.id != item]))
-            self._store.put(found, int(time()))
-            _answer(sink, _shown(found))
-        else:
-            sink.whole(200, [JSON], shown.raw)
-
-    def _conversation(self, call: Call, name: str) -> Conversation:
-        found = self._store.conversation(call.principal.key_name, name, int(time()))
-        if found is None:
-            raise GatewayError("responses.conversation_not_found", id=name[:100])
-        return found
 
 
 class _Kept(Struct, frozen=True):
@@ -319,30 +287,12 @@ class _Kept(Struct, frozen=True):
     input: tuple[Item, ...]
     history: tuple[Item, ...]
     conversation: str | None
-
-
-class _NewConversation(Struct):
-    metadata: Raw | None = None
-    items: Raw = Raw(b"null")
+    stores: tuple[Store, ...]
 
 
 class _Head(Struct):
     id: str
     status: str = ""
-
-
-T = TypeVar("T", bound=Struct)
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise GatewayError("request.invalid_field", path="the body", reason=str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise GatewayError("request.invalid_json", reason=str(error)) from None
-    except RecursionError:
-        raise GatewayError("request.too_deep") from None
 
 
 def _head(response: bytes) -> _Head:
@@ -352,12 +302,18 @@ def _head(response: bytes) -> _Head:
 def _conversation_id(named: str | dict[str, Raw] | None) -> str | None:
     if named is None or isinstance(named, str):
         return named
-    return _decoded(_encode(named), _Head).id
+    return decoded(_encode(named), _Head).id
 
 
-def _with_items(top: TopLevel, items: tuple[Item, ...]) -> bytes:
-    raw = array(items)
-    return top.replace("input", raw) if "input" in top.values else top.append("input", raw)
+def _continued(body: bytes, kept: _Kept, *, forget: bool) -> bytes:
+    """The request with all that came before in its input. `forget`: the upstream must not look for it itself."""
+    if not kept.history and (forget or b"item_reference" not in body):
+        return body
+    body = _with(body, "input", array((*kept.history, *kept.input)))
+    for name in ("previous_response_id", "conversation") if forget else ():
+        if name in TopLevel(body).values:
+            body = _with(body, name, b"null")
+    return body
 
 
 def _with(body: bytes, name: str, value: bytes) -> bytes:
@@ -377,40 +333,3 @@ async def _replay(collected: Collected, sink: Sink, position: int) -> None:
         await sink.drained()
         await collected.more()
     sink.end()
-
-
-def _page(call: Call) -> Page:
-    query = parse_qs(call.query)
-    order = query.get("order", ["desc"])[0]
-    if order not in ("asc", "desc"):
-        raise GatewayError("request.invalid_field", path="order", reason="it is asc or desc")
-    limit = _whole_number(query, "limit", DEFAULT_PAGE)
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise GatewayError("request.invalid_field", path="limit", reason=f"it is 1 to {LARGEST_PAGE}")
-    return Page(limit, order, query.get("after", [None])[0])
-
-
-def _whole_number(query: dict[str, list[str]], name: str, default: int) -> int:
-    text = query.get(name, [str(default)])[0]
-    try:
-        return int(text)
-    except ValueError:
-        raise GatewayError("request.invalid_field", path=name, reason="it is no whole number") from None
-
-
-def _few(items: tuple[Item, ...]) -> None:
-    if len(items) > MOST_ITEMS:
-        raise GatewayError("request.invalid_field", path="items", reason=f"at most {MOST_ITEMS} at a time")
-
-
-def _shown(conversation: Conversation) -> dict[str, Any]:
-    return {
-        "id": conversation.id,
-        "object": "conversation",
-        "created_at": conversation.created,
-        "metadata": Raw(conversation.metadata),
-    }
-
-
-def _answer(sink: Sink, value: dict[str, Any]) -> None:
-    sink.whole(200, [JSON], _encode(value))
