@@ -28,8 +28,9 @@ from tokligence.conversation import (
 )
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import ErrorView, ListedModel, ReplyContext, ReplyMemory
+from tokligence.wire.openai.tiers import ANSWER_TIER, SERVICE_TIER
 from tokligence.wire.openai_chat import CODEC
-from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_OF, FINISH_REASON, SERVICE_TIER
+from tokligence.wire.openai_chat.tables import FINISH_OF, FINISH_REASON
 
 OWN, FOREIGN = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
 MEMORY = ReplyMemory(renames={"short": "a-very-long-name"})

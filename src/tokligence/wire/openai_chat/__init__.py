@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tokligence.conversation import ProtocolId
 from tokligence.wire.contract import Codec, ReplyContext, ReplyMemory
-from tokligence.wire.openai_chat import inject, listing, read, read_answer, write, write_answer
+from tokligence.wire.openai import errors, listing
+from tokligence.wire.openai_chat import inject, read, read_answer, write, write_answer
 from tokligence.wire.openai_chat.stream_read import ChatStreamReader
 from tokligence.wire.openai_chat.stream_write import ChatStreamWriter
 from tokligence.wire.openai_chat.tap import ChatStreamTap
@@ -22,8 +23,8 @@ class ChatCodec:
     read_response = staticmethod(read_answer.read_response)
     write_response = staticmethod(write_answer.write_response)
     read_usage = staticmethod(read_answer.read_usage)
-    read_error = staticmethod(read_answer.read_error)
-    write_error = staticmethod(write_answer.write_error)
+    read_error = staticmethod(errors.read_error)
+    write_error = staticmethod(errors.write_error)
     write_stream_error = staticmethod(write_answer.write_stream_error)
     write_models = staticmethod(listing.write_models)
     write_model = staticmethod(listing.write_model)

@@ -6,10 +6,7 @@ around it a loss where the conversation has no node for them (inside `image_url`
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
@@ -35,12 +32,11 @@ from tokligence.conversation import (
     Refusal,
     Severity,
     Text,
-    TextSource,
     Thinking,
     ToolCall,
-    UrlSource,
 )
 from tokligence.errors import GatewayError
+from tokligence.wire.openai.media import as_text, checked_base64, read_url
 from tokligence.wire.openai_chat.chunks import DetailDelta
 from tokligence.wire.openai_chat.types import (
     AudioPart,
@@ -63,10 +59,6 @@ from tokligence.wire.severity import severity_of
 from tokligence.wire.strict import OpaqueWire, Wire
 
 OWN: Final = ProtocolId.OPENAI_CHAT
-
-_DATA_URL = re.compile(r"data:([^;,\s]+)(?:;[^;,]*)*?;base64,", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_EDGE = 1024  # characters of base64 that are looked at on each side: the vendor reads the whole anyway
 
 
 def read_extras(fields: Mapping[str, Raw] | None) -> Extras | None:
@@ -103,7 +95,7 @@ def _read_part(part: ContentPart, path: str, losses: list[Loss]) -> Part:
             image = part.image_url
             lose_inner(image, f"{path}.image_url", losses)
             cache = _read_cache(part, path, losses)
-            source = _read_url(image.url, f"{path}.image_url.url")
+            source = read_url(image.url, f"{path}.image_url.url")
             return Image(source, image.detail, cache, read_extras(part.extras))
         case AudioPart():
             audio = part.input_audio
@@ -146,25 +138,6 @@ def _read_cache(part: MarkablePart, path: str, losses: list[Loss]) -> CacheContr
     return CacheControl("1h")
 
 
-def _read_url(url: str, path: str) -> UrlSource | Base64Source:
-    if url[:5].lower() != "data:":
-        return UrlSource(url)
-    head = _DATA_URL.match(url)
-    if head is None:
-        raise GatewayError(
-            "request.invalid_field", path=path, reason="expected data:MEDIA_TYPE;base64,DATA or an address"
-        )
-    return Base64Source(head.group(1).lower(), _checked(url[head.end() :], path))
-
-
-def _checked(data: str, path: str) -> str:
-    """Base64, as far as it can be seen from both ends: 2 ms a megabyte for all of it would be too dear."""
-    well = _BASE64.fullmatch(data[:_EDGE].rstrip("=")) and _BASE64.fullmatch(data[-_EDGE:])
-    if not data or not well:
-        raise GatewayError("request.invalid_field", path=path, reason="the data is not base64")
-    return data
-
-
 def _read_file(part: FilePart, path: str, losses: list[Loss]) -> Document:
     file = part.file
     lose_inner(file, f"{path}.file", losses)
@@ -176,21 +149,11 @@ def _read_file(part: FilePart, path: str, losses: list[Loss]) -> Document:
         raise GatewayError("request.missing_field", path=f"{path}.file.file_data")
     where = f"{path}.file.file_data"
     if file.file_data[:5].lower() == "data:":
-        source = _read_url(file.file_data, where)
+        source = read_url(file.file_data, where)
     else:
-        source = Base64Source("application/pdf", _checked(file.file_data, where))
-    text = _as_text(source) if isinstance(source, Base64Source) else None
+        source = Base64Source("application/pdf", checked_base64(file.file_data, where))
+    text = as_text(source) if isinstance(source, Base64Source) else None
     return Document(text or source, file.filename, cache=cache, extras=extras)
-
-
-def _as_text(source: Base64Source) -> TextSource | None:
-    """A text file is text: other protocols take base64 for PDF only."""
-    if not source.media_type.startswith("text/"):
-        return None
-    try:
-        return TextSource(base64.b64decode(source.data).decode(), source.media_type)
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 # --- tool calls -----------------------------------------------------------------------------------------

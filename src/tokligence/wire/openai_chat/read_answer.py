@@ -1,4 +1,4 @@
-"""A whole Chat Completions answer, or an error, of an OpenAI-compatible upstream -> the conversation."""
+"""A whole Chat Completions answer of an OpenAI-compatible upstream -> the conversation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tokligence.conversation import (
     Usage,
 )
 from tokligence.errors import GatewayError
-from tokligence.wire.contract import ReplyMemory, UpstreamError, bad_response
+from tokligence.wire.contract import ReplyMemory, bad_response
+from tokligence.wire.openai.errors import reported_error
 from tokligence.wire.openai_chat.parts import (
     OWN,
     lose_inner,
@@ -32,7 +33,7 @@ from tokligence.wire.openai_chat.parts import (
     read_extras,
     read_reasoning,
 )
-from tokligence.wire.openai_chat.tables import BROKEN_OFF, FINISH_OF, error_type
+from tokligence.wire.openai_chat.tables import BROKEN_OFF, FINISH_OF
 from tokligence.wire.openai_chat.types import ABSENT, AnswerChoice, AnswerMessage, Completion, UsageWire
 from tokligence.wire.openai_chat.usage import read_usage as usage_of
 from tokligence.wire.strict import Reader
@@ -83,10 +84,10 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
 
 def _not_an_answer(raw: bytes, issuer: str, reason: str) -> GatewayError:
     """Some gateways report an error with status 200."""
-    error = _decode_error(raw)
-    if error is None or error.error is None:
+    error = reported_error(raw)
+    if error is None:
         return bad_response(issuer, reason)
-    return GatewayError("upstream.error", provider=issuer, reason=read_error(502, raw).message)
+    return GatewayError("upstream.error", provider=issuer, reason=error.message)
 
 
 def _read_parts(
@@ -180,56 +181,3 @@ def read_usage(raw: bytes) -> tuple[Usage | None, str | None]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None, None
     return None if wire.usage is None else usage_of(wire.usage), wire.model
-
-
-# --- errors ---------------------------------------------------------------------------------------------
-
-_MESSAGE_CHARS: Final = 4096
-
-
-class _ErrorFields(Struct):
-    message: str | None = None
-    type: str | None = None
-    code: str | int | None = None
-    param: str | None = None
-
-
-class _Error(_ErrorFields):
-    """OpenAI's `error` object; vLLM and others put the fields at the top; FastAPI has `detail`."""
-
-    error: _ErrorFields | str | None = None
-    detail: str | None = None
-
-
-_ERROR: Final = msgspec.json.Decoder(_Error)
-_ERRORS: Final = msgspec.json.Decoder(list[_Error])
-
-
-def _decode_error(raw: bytes) -> _Error | None:
-    """None if it is nothing that we know: HTML, an empty body, another shape."""
-    try:
-        if raw.lstrip()[:1] == b"[":  # Gemini's compatible endpoint wraps its error into an array
-            several = _ERRORS.decode(raw)
-            return several[0] if several else None
-        return _ERROR.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def read_error(status: int, raw: bytes) -> UpstreamError:
-    outer = _decode_error(raw) or _Error()
-    inner = outer.error
-    fields = _ErrorFields(inner) if isinstance(inner, str) else outer if inner is None else inner
-    message = fields.message or outer.detail or _describe(raw)
-    return UpstreamError(
-        status=status,
-        kind=fields.type or error_type(status),
-        message=message[:_MESSAGE_CHARS],
-        code=None if fields.code is None else str(fields.code),
-        param=fields.param,
-    )
-
-
-def _describe(raw: bytes) -> str:
-    """For an answer that is not ours to quote: a proxy's HTML page, nothing at all."""
-    return "The upstream gave no reason." if raw.strip() else "The upstream sent an empty answer."

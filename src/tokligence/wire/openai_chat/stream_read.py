@@ -42,6 +42,7 @@ from tokligence.conversation import (
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import ReplyMemory, bad_response
 from tokligence.wire.lanes import Lanes
+from tokligence.wire.openai.errors import STATUS_OF, read_error
 from tokligence.wire.openai_chat.chunks import (
     CallDelta,
     Chunk,
@@ -52,8 +53,8 @@ from tokligence.wire.openai_chat.chunks import (
     FunctionDelta,
 )
 from tokligence.wire.openai_chat.parts import detail_extras, made_id
-from tokligence.wire.openai_chat.read_answer import read_error, settle_finish
-from tokligence.wire.openai_chat.tables import BROKEN_OFF, STATUS_OF
+from tokligence.wire.openai_chat.read_answer import settle_finish
+from tokligence.wire.openai_chat.tables import BROKEN_OFF
 from tokligence.wire.openai_chat.types import ABSENT
 from tokligence.wire.openai_chat.usage import read_usage
 from tokligence.wire.severity import EXTRA_SEVERITY, severity_of

@@ -41,9 +41,10 @@ from tokligence.conversation import (
     UsageSeen,
 )
 from tokligence.wire.contract import ErrorView, ReplyContext
+from tokligence.wire.openai.tiers import ANSWER_TIER
 from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
-from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON
+from tokligence.wire.openai_chat.tables import FINISH_REASON
 from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.openai_chat.write_answer import ID_PREFIX, TIER_LOST, finish_losses, write_stream_error
 from tokligence.wire.severity import foreign_losses

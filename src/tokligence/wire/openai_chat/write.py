@@ -22,13 +22,11 @@ from typing import Any, Final
 import orjson
 from orjson import Fragment
 
-from tokligence.catalog.models import ChatTools, ThinkingOff, ThinkingStyle
+from tokligence.catalog.models import ChatTools
 from tokligence.conversation import (
     LossReason,
     OutputFormat,
     OutputKind,
-    Reasoning,
-    ReasoningMode,
     Request,
     Sampling,
     Severity,
@@ -38,10 +36,10 @@ from tokligence.conversation import (
 )
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import ReplyMemory, Target, Written
-from tokligence.wire.effort import EFFORTS, effort_of_budget, nearest_effort
+from tokligence.wire.openai.effort import effort_word
+from tokligence.wire.openai.schema import as_parameters, strict_ready
+from tokligence.wire.openai.tiers import SERVICE_TIER
 from tokligence.wire.openai_chat.parts import OWN
-from tokligence.wire.openai_chat.schema import as_parameters, strict_ready
-from tokligence.wire.openai_chat.tables import SERVICE_TIER
 from tokligence.wire.openai_chat.turns import Json, Messages
 from tokligence.wire.pairing import pair
 from tokligence.wire.terms import in_terms
@@ -89,7 +87,11 @@ def write_request(request: Request, target: Target) -> Written:
         _write_sampling(request.sampling, target, body, messages)
     if request.output is not None:
         _write_format(request.output, target, body, messages)
-    effort = None if request.reasoning is None else _effort(request.reasoning, target, messages)
+    effort = None
+    if request.reasoning is not None:
+        if request.reasoning.display is not None:
+            messages.lose("reasoning.display", severity=Severity.COSMETIC)
+        effort = effort_word(request.reasoning, target.card, losses)
     if tools and target.card.chat_tools is ChatTools.WITHOUT_REASONING:
         if effort not in {None, "none"}:
             messages.lose("reasoning", LossReason.MODEL_CAPABILITY)
@@ -252,56 +254,6 @@ def _write_format(output: OutputFormat, target: Target, body: Json, messages: Me
     if strict is not None:
         schema["strict"] = strict
     body["response_format"] = {"type": "json_schema", "json_schema": schema}
-
-
-# --- reasoning ------------------------------------------------------------------------------------------
-
-
-def _effort(reasoning: Reasoning, target: Target, messages: Messages) -> str | None:
-    """The word to send; None: nothing."""
-    card = target.card
-    if reasoning.display is not None:
-        messages.lose("reasoning.display", severity=Severity.COSMETIC)
-    if reasoning.mode is ReasoningMode.DISABLED:
-        return _effort_off(reasoning, target, messages)
-    if card.thinking is ThinkingStyle.NONE:
-        messages.lose("reasoning", LossReason.MODEL_CAPABILITY)
-        return None
-    wanted = reasoning.effort
-    if wanted is None and card.thinking is ThinkingStyle.UNKNOWN:
-        # A server that we do not know may refuse the field, so only who names an effort gets it sent.
-        messages.lose("reasoning", severity=Severity.COSMETIC)
-        return None
-    if wanted is None and reasoning.budget is not None:
-        wanted = effort_of_budget(reasoning.budget)
-        messages.lose("reasoning", LossReason.CONVERTED, Severity.COSMETIC)
-    return None if wanted is None else _accepted(wanted, target, messages)
-
-
-def _effort_off(reasoning: Reasoning, target: Target, messages: Messages) -> str | None:
-    card = target.card
-    if card.thinking is ThinkingStyle.NONE:
-        return None
-    if "none" in card.efforts:
-        return "none"
-    if card.thinking is ThinkingStyle.UNKNOWN:
-        if reasoning.effort is None:
-            messages.lose("reasoning", severity=Severity.COSMETIC)
-        return reasoning.effort
-    if card.thinking_off is ThinkingOff.OMIT:
-        return None
-    messages.lose("reasoning", LossReason.MODEL_CAPABILITY)
-    return nearest_effort("none", target.card.efforts) if card.efforts else None
-
-
-def _accepted(wanted: str, target: Target, messages: Messages) -> str | None:
-    effort = nearest_effort(wanted, target.card.efforts)
-    if effort != wanted:
-        messages.lose("reasoning.effort", LossReason.CLAMPED, Severity.COSMETIC)
-    if effort not in EFFORTS:
-        messages.lose("reasoning.effort", severity=Severity.COSMETIC)
-        return None
-    return effort
 
 
 # --- the rest -------------------------------------------------------------------------------------------

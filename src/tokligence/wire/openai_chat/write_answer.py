@@ -1,4 +1,4 @@
-"""The conversation -> a whole Chat Completions answer, an error."""
+"""The conversation -> a whole Chat Completions answer, the error of a stream."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from tokligence.conversation import (
     ToolCall,
 )
 from tokligence.wire.contract import ErrorView, Reply, ReplyContext
+from tokligence.wire.openai.errors import write_error
+from tokligence.wire.openai.tiers import ANSWER_TIER
 from tokligence.wire.openai_chat.parts import OWN
 from tokligence.wire.openai_chat.reasoning import write_detail
-from tokligence.wire.openai_chat.tables import ANSWER_TIER, FINISH_REASON, error_type
+from tokligence.wire.openai_chat.tables import FINISH_REASON
 from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.severity import foreign_losses
 
@@ -118,22 +120,6 @@ def _write_message(parts: tuple[Part, ...], losses: list[Loss]) -> dict[str, Any
 def _write_call(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments or "{}"}
     return {"id": call.id, "type": "function", "function": function}
-
-
-# --- errors ---------------------------------------------------------------------------------------------
-
-
-def write_error(error: ErrorView) -> bytes:
-    return orjson.dumps(
-        {
-            "error": {
-                "message": error.message,
-                "type": error_type(error.status),
-                "param": error.param,
-                "code": error.code,
-            }
-        }
-    )
 
 
 def write_stream_error(error: ErrorView) -> bytes:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tokligence.wire.openai_chat.schema import EMPTY, as_parameters, strict_ready
+from tokligence.wire.openai.schema import EMPTY, as_parameters, strict_ready
 
 CLOSED = {
     "type": "object",
