@@ -313,7 +313,8 @@ class Sampling(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """One model call. `system` turns stand in `turns` where the client put them; Anthropic's top-level `system`
     is the first turn. `extras`: request-level fields that only `extras.origin` has. `origin`: the protocol it was
-    read from, in whose terms losses are named."""
+    read from, in whose terms losses are named. `max_tokens_name`: what the client calls `max_tokens`, where its
+    protocol has several names for it."""
 
     model: str
     turns: tuple[Turn, ...]
@@ -334,6 +335,7 @@ class Request(Struct, frozen=True):
     extras: Extras | None = None
     losses: tuple[Loss, ...] = ()  # found while reading
     origin: ProtocolId | None = None
+    max_tokens_name: str | None = None
 
 
 # --- answer ---------------------------------------------------------------------------------------------

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from tokligence.conversation import Loss, LossReason, ProtocolId
+from tokligence.conversation import Loss, LossReason, ProtocolId, Request
 from tokligence.wire.terms import in_terms
 
 CHAT, MESSAGES = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
+
+
+def request(origin: ProtocolId | None, max_tokens_name: str | None = None) -> Request:
+    return Request("m", (), origin=origin, max_tokens_name=max_tokens_name)
 
 
 @pytest.mark.parametrize(
@@ -23,11 +27,18 @@ CHAT, MESSAGES = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
 )
 def test_a_loss_is_named_as_its_client_names_the_field(path: str, chat: str, messages: str) -> None:
     loss = Loss(path, LossReason.CLAMPED)
-    assert in_terms([loss], CHAT) == (Loss(chat, LossReason.CLAMPED),)
-    assert in_terms([loss], MESSAGES) == (Loss(messages, LossReason.CLAMPED),)
+    assert in_terms([loss], request(CHAT)) == (Loss(chat, LossReason.CLAMPED),)
+    assert in_terms([loss], request(MESSAGES)) == (Loss(messages, LossReason.CLAMPED),)
 
 
 def test_a_loss_of_unknown_origin_stays_as_it_is() -> None:
     loss = Loss("stop", LossReason.CLAMPED)
-    assert in_terms([loss], None) == (loss,)
-    assert in_terms([], MESSAGES) == ()
+    assert in_terms([loss], request(None)) == (loss,)
+    assert in_terms([], request(MESSAGES)) == ()
+
+
+def test_a_loss_of_the_limit_has_the_name_that_the_client_used() -> None:
+    losses = [Loss("max_tokens", LossReason.CLAMPED), Loss("stop", LossReason.CLAMPED)]
+    named = in_terms(losses, request(CHAT, "max_completion_tokens"))
+    assert [loss.path for loss in named] == ["max_completion_tokens", "stop"]
+    assert [loss.path for loss in in_terms(losses, request(CHAT))] == ["max_tokens", "stop"]

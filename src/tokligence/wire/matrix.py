@@ -110,7 +110,13 @@ def raw_fields(shape: type[Struct]) -> tuple[str, ...]:
 
 _CHAT_REQUEST: Final = (
     _turned("model", "model", "the model that the route names"),
-    _turned("max_completion_tokens", "max_tokens", "the catalogue's limit where none is given", CLAMPED),
+    _turned(
+        "max_completion_tokens",
+        "max_tokens",
+        "the catalogue's limit where none is given; raised where thinking needs more",
+        CLAMPED,
+        CLAMPED_S,
+    ),
     _turned(
         "max_tokens",
         "max_tokens",

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tokligence.conversation import Loss, ProtocolId
+from tokligence.conversation import Loss, ProtocolId, Request
 
 FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
     ProtocolId.OPENAI_CHAT: {
@@ -57,15 +57,17 @@ _TOOL: Final = re.compile(r"(tools\[\d+\])\.(\w+)")
 _SYSTEM: Final = "system.content["
 
 
-def in_terms(losses: Sequence[Loss], origin: ProtocolId | None) -> tuple[Loss, ...]:
-    """The losses of writing a request that was read from `origin`; None: unknown, they stay as they are."""
-    if not losses or origin is None:
+def in_terms(losses: Sequence[Loss], request: Request) -> tuple[Loss, ...]:
+    """The losses of writing `request`, in the terms of its `origin`; if that is not known, they stay as they are."""
+    if not losses or request.origin is None:
         return tuple(losses)
-    return tuple([_renamed(loss, origin) for loss in losses])
+    return tuple([_renamed(loss, request.origin, request.max_tokens_name) for loss in losses])
 
 
-def _renamed(loss: Loss, origin: ProtocolId) -> Loss:
-    path = FIELD[origin].get(loss.path)
+def _renamed(loss: Loss, origin: ProtocolId, max_tokens: str | None) -> Loss:
+    path = max_tokens if loss.path == "max_tokens" else None
+    if path is None:
+        path = FIELD[origin].get(loss.path)
     if path is None and (tool := _TOOL.fullmatch(loss.path)) is not None:
         name = TOOL[origin].get(tool.group(2))
         path = None if name is None else f"{tool.group(1)}.{name}"

@@ -68,6 +68,18 @@ def test_alternatives_at_the_top_are_joined() -> None:
     )
 
 
+@pytest.mark.parametrize("nonsense", [0.5, "x", True])
+def test_what_is_of_another_type_than_it_must_be_says_nothing(nonsense: Any) -> None:
+    schema = {
+        "properties": nonsense,
+        "required": nonsense,
+        "oneOf": nonsense,
+        "allOf": [nonsense, {"properties": nonsense, "required": nonsense}],
+    }
+    repaired = {"type": "object", "properties": {}, "required": []}
+    assert tool(schema) == (repaired, Severity.SEMANTIC)
+
+
 def test_a_schema_in_the_subset_is_not_touched() -> None:
     schema = {
         "type": "object",
@@ -106,6 +118,11 @@ def test_what_the_subset_cannot_say_is_said_in_the_description() -> None:
         },
         True,
     )
+
+
+def test_a_format_that_is_no_word_is_said_in_the_description() -> None:
+    schema = {"type": "string", "format": ["date"]}
+    assert output(schema) == ({"type": "string", "description": '{format: ["date"]}'}, True)
 
 
 def test_properties_make_an_object_also_without_a_type() -> None:

@@ -70,8 +70,6 @@ def _names(loss: str, leaf: str) -> bool:
     """A loss of an assistant's part stands for what Chat says outside of `content`: reasoning, refusals, calls."""
     if leaf == loss or (leaf.startswith(loss) and leaf[len(loss)] in ".["):
         return True
-    if (loss, leaf) == ("max_tokens", "max_completion_tokens"):
-        return True  # the client's older name for it
     part, within = _PART.match(loss), _OUTSIDE.match(leaf)
     return part is not None and within is not None and part.group(1) == within.group(1)
 

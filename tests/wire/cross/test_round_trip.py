@@ -51,6 +51,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "system": ("messages", "system"),
     "messages": ("messages", "system"),
     "max_tokens": ("max_tokens", "max_completion_tokens"),
+    "max_completion_tokens": ("max_tokens", "max_completion_tokens"),
     # A tool may stand for it, and be asked for.
     "response_format": ("response_format", "tools", "tool_choice", "parallel_tool_calls", "messages"),
     "thinking": ("thinking", "reasoning_effort", "output_config"),

@@ -10,12 +10,14 @@ schema cannot say.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from tokligence.conversation import Severity
+
+T = TypeVar("T")
 
 EMPTY_OBJECT: Final = b'{"type":"object","properties":{}}'
 OPEN_OBJECT: Final = b'{"type":"object","additionalProperties":true}'
@@ -70,20 +72,26 @@ def _repaired(schema: dict[str, Any]) -> tuple[bytes, Severity | None]:
     if kind != "object" and not (isinstance(kind, list) and "object" in kind):
         return OPEN_OBJECT, Severity.SEMANTIC
     severity = Severity.COSMETIC
-    properties: dict[str, Any] = dict(schema.get("properties") or {})
-    required: list[Any] = list(schema.get("required") or ())
+    properties = dict(_of_type(dict, schema.get("properties")))
+    required = list(_of_type(list, schema.get("required")))
     for combiner in _COMBINERS:
-        for variant in schema.pop(combiner, None) or ():
+        for variant in _of_type(list, schema.pop(combiner, None)):
             severity = Severity.SEMANTIC
             if isinstance(variant, dict):
-                properties = {**(variant.get("properties") or {}), **properties}
+                properties = {**_of_type(dict, variant.get("properties")), **properties}
                 if combiner == "allOf":
-                    required += [name for name in variant.get("required") or () if name not in required]
+                    more = _of_type(list, variant.get("required"))
+                    required += [name for name in more if name not in required]
     repaired: dict[str, Any] = {"type": "object", **schema, "properties": properties}
     repaired["type"] = "object"
-    if required:
+    if required or "required" in repaired:
         repaired["required"] = required
     return msgspec.json.encode(repaired), severity
+
+
+def _of_type(kind: type[T], value: object) -> T:
+    """What is of another type is no schema, and says nothing."""
+    return value if isinstance(value, kind) else kind()
 
 
 # --- structured output ----------------------------------------------------------------------------------
@@ -127,9 +135,7 @@ def _subset(schema: Any) -> Any:
             out["allOf" if key == "allOf" else "anyOf"] = [_subset(each) for each in value]
         elif key == "items":
             out[key] = _subset(value)
-        elif (
-            key in _KEPT or (key == "minItems" and value in (0, 1)) or (key == "format" and value in _FORMATS)
-        ):
+        elif key in _KEPT or (key == "minItems" and value in (0, 1)) or (key == "format" and isinstance(value, str) and value in _FORMATS):
             out[key] = value
         elif key not in ("$schema", "$id"):
             unsaid.append(f"{key}: {msgspec.json.encode(value).decode()}")

@@ -90,7 +90,7 @@ def write_request(request: Request, target: Target) -> Written:
     memory = _NO_MEMORY
     if blocks.tool_names is not None or tools.output_tool is not None:
         memory = ReplyMemory(blocks.renames, tools.output_tool)
-    losses = in_terms(blocks.losses, request.origin) if blocks.losses else ()
+    losses = in_terms(blocks.losses, request) if blocks.losses else ()
     return Written(_encode(body), losses, memory)
 
 

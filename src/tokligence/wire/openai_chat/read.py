@@ -158,6 +158,7 @@ def read_request(raw: bytes) -> Request:
         _read_request_extras(wire),
         tuple(losses),
         OWN,
+        None if limit is None else "max_completion_tokens",
     )
 
 

@@ -100,7 +100,7 @@ def write_request(request: Request, target: Target) -> Written:
         body["reasoning_effort"] = effort
     _write_rest(request, target, body, messages)
     memory = _memory(messages, tools) if tools else _NO_MEMORY
-    return Written(orjson.dumps(body), in_terms(losses, request.origin), memory)
+    return Written(orjson.dumps(body), in_terms(losses, request), memory)
 
 
 def _memory(messages: Messages, tools: list[Json]) -> ReplyMemory:
