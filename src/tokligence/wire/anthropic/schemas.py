@@ -135,7 +135,11 @@ def _subset(schema: Any) -> Any:
             out["allOf" if key == "allOf" else "anyOf"] = [_subset(each) for each in value]
         elif key == "items":
             out[key] = _subset(value)
-        elif key in _KEPT or (key == "minItems" and value in (0, 1)) or (key == "format" and isinstance(value, str) and value in _FORMATS):
+        elif (
+            key in _KEPT
+            or (key == "minItems" and value in (0, 1))
+            or (key == "format" and isinstance(value, str) and value in _FORMATS)
+        ):
             out[key] = value
         elif key not in ("$schema", "$id"):
             unsaid.append(f"{key}: {msgspec.json.encode(value).decode()}")
