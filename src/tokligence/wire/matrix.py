@@ -29,8 +29,8 @@ from tokligence.wire.anthropic.tables import FINISH_OF as ANTHROPIC_FINISH
 from tokligence.wire.anthropic.types import RequestWire, ResponseWire, ToolWire
 from tokligence.wire.effort import BUDGETS
 from tokligence.wire.openai.tiers import ANSWER_TIER, SERVICE_TIER
-from tokligence.wire.openai_chat.tables import FINISH_REASON
 from tokligence.wire.openai_chat.tables import FINISH_OF as CHAT_FINISH
+from tokligence.wire.openai_chat.tables import FINISH_REASON
 from tokligence.wire.openai_chat.types import KEPT_RAW
 from tokligence.wire.openai_chat.write_answer import finish_losses
 from tokligence.wire.severity import severity_of
