@@ -176,18 +176,18 @@ def test_settings_stay_before_a_section_and_its_comments(put: Put, gateway_ini: 
 
 def test_an_endpoint_is_made_changed_and_taken_away(put: Put, drop: Put, gateway_ini: Path) -> None:
     gateway_ini.write_text("port = 1\n")
-    put("provider.groq.base_url", "http://groq")
-    put("provider.groq.api_key", "${GROQ}", GROQ="x")
+    put("provider.acme.base_url", "http://acme")
+    put("provider.acme.api_key", "${ACME}", ACME="x")
     put("provider.own.base_url", "http://own")
-    put("provider.groq.protocol", "anthropic")
+    put("provider.acme.protocol", "anthropic")
     assert gateway_ini.read_text() == (
-        "port = 1\n\n[provider.groq]\nbase_url = http://groq\napi_key = ${GROQ}\nprotocol = anthropic\n"
+        "port = 1\n\n[provider.acme]\nbase_url = http://acme\napi_key = ${ACME}\nprotocol = anthropic\n"
         "\n[provider.own]\nbase_url = http://own\n"
     )
-    assert drop("provider.groq.protocol").line == 6
+    assert drop("provider.acme.protocol").line == 6
     with pytest.raises(ConfigError, match="needs base_url"):
-        drop("provider.groq.base_url", GROQ="x")
-    drop("provider.groq", GROQ="x")
+        drop("provider.acme.base_url", ACME="x")
+    drop("provider.acme", ACME="x")
     assert gateway_ini.read_text() == "port = 1\n\n\n[provider.own]\nbase_url = http://own\n"
 
 

@@ -58,9 +58,11 @@ def test_taking_the_sign_away_sets_the_default(loaded: Read, gateway_ini: Path) 
 
 def test_the_samples_of_named_endpoints_are_valid(loaded: Read, gateway_ini: Path) -> None:
     text = sample_gateway_ini()
-    section = text[text.index("#[provider.NAME]") :].replace("#", "")
+    section = text[text.index("#[provider.NAME]") :].replace("# ", "; ").replace("#", "")
     gateway_ini.write_text(section)
-    assert loaded(NAME_API_KEY="x").settings.providers[0].api_key == "x"
+    first, second = loaded(NAME_API_KEY="x").settings.providers
+    assert first.api_key == "x"
+    assert (second.name, second.preset) == ("ollama", "ollama")
 
 
 def test_limits_are_put_in_words() -> None:

@@ -58,6 +58,17 @@ def test_local_only_is_the_reason_where_it_is_on() -> None:
     assert states["mine"] == {"name": "mine", "configured": True, "state": "configured", "reason": None}
 
 
+def test_a_known_vendor_that_is_off_says_what_is_missing() -> None:
+    sections = (
+        ProviderSection(name="groq", preset="groq"),
+        ProviderSection(name="xai", preset="xai", api_key="k"),
+    )
+    reasons = {row["name"]: row["reason"] for row in provider_states(Settings(providers=sections))}
+    assert (reasons["groq"], reasons["xai"]) == ("[provider.groq] api_key is not set", None)
+    local = provider_states(Settings(providers=sections, local_only=True))
+    assert {row["reason"] for row in local if row["name"] in ("groq", "xai")} == {"local_only is on"}
+
+
 @pytest.mark.parametrize(
     ("environ", "https"),
     [

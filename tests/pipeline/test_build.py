@@ -60,6 +60,68 @@ def test_named_endpoints_join_and_are_the_operators_own():
     assert state.router.resolve("groq/llama").provider == "groq"
 
 
+def test_a_vendor_that_is_known_by_name_has_its_address_dialect_and_models():
+    groq = ProviderSection(name="groq", preset="groq", api_key="k")
+    deepseek = ProviderSection(name="deepseek", preset="deepseek", api_key="k")
+    state = built(**KEYS, providers=(groq, deepseek))
+    assert state.providers["groq"].origin is not None
+    assert state.providers["groq"].origin.host == "api.groq.com"
+    assert state.providers["groq"].dialect.max_tokens_field == "max_completion_tokens"
+    assert state.providers["groq"].credentials == ((b"authorization", b"Bearer k"),)
+    assert state.router.resolve("groq/openai/gpt-oss-120b").model == "openai/gpt-oss-120b"
+    assert state.router.resolve("deepseek-v4-pro").provider == "deepseek"
+    assert state.router.resolve("deepseek-ai/DeepSeek-V4").provider == "llm"
+
+
+def test_a_vendor_is_called_by_its_other_names_too_unless_they_are_taken():
+    xai = ProviderSection(name="xai", preset="xai", api_key="k")
+    mine = ProviderSection(name="grok", base_url="http://box/v1")
+    assert built(providers=(xai,)).router.resolve("grok/grok-5").provider == "xai"
+    assert built(providers=(xai, mine)).router.resolve("grok/grok-5").provider == "grok"
+
+
+def test_a_vendor_by_messages_has_the_address_and_key_header_for_these():
+    section = ProviderSection(name="moonshot", preset="moonshot", protocol="anthropic", api_key="k")
+    provider = built(providers=(section,)).providers["moonshot"]
+    assert provider.origin is not None
+    assert (provider.origin.host, provider.origin.prefix) == ("api.moonshot.ai", b"/anthropic")
+    assert provider.credentials == ((b"authorization", b"Bearer k"),)
+    assert provider.targets["messages"] == b"/v1/messages"
+
+
+def test_a_vendor_without_a_key_is_named_with_what_to_set():
+    state = built(openai_api_key="k", providers=(ProviderSection(name="xai", preset="xai"),))
+    assert "xai" not in state.providers
+    for model, setting in (
+        ("groq/llama", "groq_api_key"),
+        ("kimi-k3", "moonshot_api_key"),
+        ("grok/x", "xai_api_key"),
+        ("ollama/llama", "ollama_base_url"),
+    ):
+        with pytest.raises(GatewayError) as caught:
+            state.router.resolve(model)
+        assert caught.value.code == "provider.not_configured"
+        assert f"TOKLIGENCE_{setting.upper()}" in caught.value.text
+
+
+def test_the_name_of_an_unset_vendor_is_a_part_of_a_models_name_where_all_models_have_a_home():
+    resolved = built(llm_endpoint="http://box:1/v1").router.resolve("qwen/qwen3-32b")
+    assert (resolved.provider, resolved.model) == ("llm", "qwen/qwen3-32b")
+
+
+def test_local_only_keeps_vendors_out_and_servers_of_this_machine_in():
+    sections = (
+        ProviderSection(name="groq", preset="groq", api_key="k"),
+        ProviderSection(name="mistral", preset="mistral", base_url="http://10.0.0.7/v1", api_key="k"),
+        ProviderSection(name="ollama", preset="ollama"),
+    )
+    state = built(local_only=True, providers=sections)
+    assert set(state.providers) == {"loopback", "mistral", "ollama"}
+    allowed = allowed_hosts(state)
+    assert allowed is not None
+    assert [allowed(host) for host in ("10.0.0.7", "localhost", "api.groq.com")] == [True, True, False]
+
+
 def test_the_original_readmes_routes_work_as_they_stand():
     state = built(**KEYS, model_provider_routes=("gpt-4=>claude-sonnet", "gpt-3.5=>claude-haiku"))
     for asked, family in (("gpt-4", "claude-sonnet"), ("gpt-3.5-turbo", "claude-haiku")):

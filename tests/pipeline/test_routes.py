@@ -222,6 +222,14 @@ async def test_odd_dates_of_an_endpoint_do_no_harm(bench: Bench):
     server.close()
 
 
+async def test_a_list_that_is_a_bare_array_is_read_too(bench: Bench):
+    server = await _answering(b'[{"id":"zai-org/GLM-5","created":17}]')
+    port = server.sockets[0].getsockname()[1]
+    gate = await bench.serve(llm_endpoint=f"http://127.0.0.1:{port}/v1")
+    assert "zai-org/GLM-5" in await ids(gate)
+    server.close()
+
+
 async def test_an_endpoint_that_fails_is_asked_again_soon(bench: Bench):
     server = await _answering(b"no", status=b"500 No")
     port = server.sockets[0].getsockname()[1]

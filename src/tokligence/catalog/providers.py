@@ -13,8 +13,10 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tokligence.catalog.models import Dialect
+from tokligence.catalog.presets import Preset
 from tokligence.conversation import ProtocolId
 
 
@@ -146,4 +148,16 @@ def named(name: str, protocol: ProtocolId, base_url: str) -> ProviderRow:
         auth=AuthStyle.X_API_KEY if anthropic else AuthStyle.BEARER,
         headers=(("anthropic-version", "anthropic_version"),) if anthropic else (),
         paths=_MESSAGES_PATHS if anthropic else _CHAT_PATHS,
+    )
+
+
+def from_preset(name: str, preset: Preset, protocol: ProtocolId, base_url: str) -> ProviderRow:
+    """The row of an endpoint that is a known vendor's, called by another name perhaps."""
+    return replace(
+        named(name, protocol, base_url),
+        vendor=preset.id,
+        issuer=preset.id,
+        aliases=preset.aliases if name == preset.id else (),
+        auth=AuthStyle.BEARER,  # those of them that answer Messages document it for these too
+        dialect=preset.dialect if protocol is ProtocolId.OPENAI_CHAT else Dialect(),
     )

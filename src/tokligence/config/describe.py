@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from tokligence.config.endpoints import is_endpoint, split_endpoint
+from tokligence.config.endpoints import address_of, is_endpoint, short_name, split_endpoint
 from tokligence.config.errors import ConfigError
 from tokligence.config.former import former, present_name
 from tokligence.config.ini import unquoted
-from tokligence.config.layers import VENDOR_VARIABLES, Layer, is_secret
+from tokligence.config.layers import VENDOR_VARIABLES, Layer, is_secret, plain_names
 from tokligence.config.load import Loaded
 from tokligence.config.mask import masked
 from tokligence.config.schema import FIELDS, Field, Kind, ProviderSection, Settings
@@ -37,14 +37,14 @@ def setting_name(name: str) -> str:
         return key
     if key in FIELDS:
         return key
-    present = present_name(key)
+    present = present_name(key) or short_name(key)
     if present is not None:
         return present
     row = former(key)
     if row is not None:
         raise ConfigError(row.warning(key, None))
     plain = key.removeprefix("tokligence_").replace("-", "_")
-    raise ConfigError("is not a setting", key=name, nearest=closest(plain, tuple(FIELDS)))
+    raise ConfigError("is not a setting", key=name, nearest=closest(plain, ("providers", *plain_names())))
 
 
 def shown(name: str, value: Any, *, reveal: bool = False) -> str:
@@ -62,7 +62,7 @@ def shown(name: str, value: Any, *, reveal: bool = False) -> str:
 
 def _shown_endpoint(endpoint: ProviderSection, reveal: bool) -> str:
     key = "no key" if endpoint.api_key is None else endpoint.api_key if reveal else masked(endpoint.api_key)
-    return f"{endpoint.name} ({endpoint.protocol}, {endpoint.base_url}, {key})"
+    return f"{endpoint.name} ({endpoint.protocol}, {address_of(endpoint)}, {key})"
 
 
 def value_of(loaded: Loaded, name: str) -> Any:
@@ -124,7 +124,7 @@ def _sources(loaded: Loaded, name: str, field: Field | None) -> Iterator[tuple[S
         label = _label(layer, name, field)
         if given is not None:
             text = _given_text(name, given)
-            yield layer.source, label if layer.file is None else str(given.origin), text
+            yield layer.source, str(given.origin), text
         elif label:
             yield layer.source, label, "not set"
     if name == "local_only":

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tokligence.config.endpoints import SECTION, is_endpoint
+from tokligence.config.endpoints import SECTION, is_endpoint, short_name
 from tokligence.config.former import PLAIN_SECTIONS, present_name
 from tokligence.config.ini import Entry, read_entries
 from tokligence.config.render import default_line, help_line
@@ -49,7 +49,8 @@ class Document:
         Gives the number of its line."""
         found = self.find(name)
         if found:
-            return self._rewrite(found[0], _key_of(name), value)
+            short = found[0].key if short_name(found[0].key) == name else None
+            return self._rewrite(found[0], short or _key_of(name), value)
         line = f"{_key_of(name)} = {value}"
         commented = self._commented(name)
         if commented is None:
@@ -156,7 +157,10 @@ class Document:
 def _sets(entry: Entry, name: str) -> bool:
     if entry.section.startswith(SECTION):
         return name in (entry.section, f"{entry.section}.{entry.key}")
-    return entry.section in ("", *PLAIN_SECTIONS) and name in (entry.key, present_name(entry.key))
+    if entry.section not in ("", *PLAIN_SECTIONS):
+        return False
+    dotted = short_name(entry.key) or ""
+    return name in (entry.key, present_name(entry.key), dotted, dotted.rpartition(".")[0])
 
 
 def _section_of(name: str) -> str:

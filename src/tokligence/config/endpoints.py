@@ -1,4 +1,8 @@
-"""Named endpoints: the sections `[provider.NAME]`, whose keys are layered one by one as `provider.NAME.KEY`."""
+"""Named endpoints: the sections `[provider.NAME]`, whose keys are layered one by one as `provider.NAME.KEY`.
+
+A section is a known vendor's, a preset, if it is called so or says so. The key and the address of a preset may also stand
+outside of its section under a short name: `groq_api_key` is `provider.groq.api_key`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tokligence.catalog.presets import PRESET, PRESETS, SETTINGS, Preset
 from tokligence.config.errors import ConfigError
 from tokligence.config.ini import Entry, unquoted
 from tokligence.config.schema import PROTOCOLS, PROVIDER_KEYS, ProviderSection
@@ -25,6 +30,31 @@ BUILT_IN_PROVIDERS: Final = frozenset({"openai", "anthropic", "google", "gemini"
 def is_endpoint(name: str) -> bool:
     """Whether a dotted name is a key of a named endpoint."""
     return name.startswith(SECTION)
+
+
+def short_name(key: str) -> str | None:
+    """The dotted name of what a preset's key or address is called outside of its section; None for any other name."""
+    found = SETTINGS.get(key)
+    return None if found is None else f"{SECTION}{found[0]}.{found[1]}"
+
+
+def preset_of(section: str, values: Mapping[str, str]) -> Preset | None:
+    """The vendor that a section `provider.NAME` with these values is."""
+    return PRESET.get(values.get("preset") or section.removeprefix(SECTION))
+
+
+def is_own(section: str, values: Mapping[str, str]) -> bool:
+    """Whether a section's address is the user's own, not a vendor's: written down, or on this machine."""
+    preset = preset_of(section, values)
+    return "base_url" in values or preset is None or preset.local
+
+
+def address_of(section: ProviderSection) -> str:
+    """The base URL of a named endpoint."""
+    if section.base_url:
+        return section.base_url
+    preset = PRESET[section.preset]
+    return preset.anthropic_url if section.protocol == "anthropic" else preset.base_url
 
 
 def split_endpoint(dotted: str) -> tuple[str, str]:
@@ -68,6 +98,11 @@ def read_endpoint_value(name: str, given: Given) -> str:
             return read_secret(text)
     except BadValue as bad:
         raise given.error(str(bad)) from None
+    if key == "preset":
+        preset = PRESET.get(text.lower())
+        if preset is None:
+            raise given.error("is not a vendor known here", closest(text, tuple(PRESET)))
+        return preset.id
     protocol = PROTOCOLS.get(text.lower())
     if protocol is None:
         raise given.error("must be openai or anthropic", closest(text, tuple(PROTOCOLS)))
@@ -77,16 +112,50 @@ def read_endpoint_value(name: str, given: Given) -> str:
 def endpoints(found: Mapping[str, tuple[Any, Given]]) -> tuple[ProviderSection, ...]:
     """All named endpoints among the values found, in the order of the files. Raises `ConfigError` for an
     incomplete one."""
-    sections: dict[str, dict[str, str]] = {}
-    first: dict[str, Given] = {}
-    for dotted, (value, given) in found.items():
+    return tuple(
+        _endpoint(
+            section, values, next(given for name, (_, given) in found.items() if name.startswith(section))
+        )
+        for section, values in sections(found).items()
+    )
+
+
+def sections(found: Mapping[str, tuple[Any, Given]]) -> dict[str, dict[str, str]]:
+    """`provider.NAME` -> its keys and values."""
+    by_section: dict[str, dict[str, str]] = {}
+    for dotted, (value, _) in found.items():
         if is_endpoint(dotted):
             section, _, key = dotted.rpartition(".")
-            sections.setdefault(section, {})[key] = value
-            first.setdefault(section, given)
-    for section, values in sections.items():
-        if "base_url" not in values:
-            raise first[section].error(f"the section [{section}] needs base_url")
-    return tuple(
-        ProviderSection(name=section.removeprefix(SECTION), **values) for section, values in sections.items()
+            by_section.setdefault(section, {})[key] = value
+    return by_section
+
+
+def _endpoint(section: str, values: dict[str, str], given: Given) -> ProviderSection:
+    preset = preset_of(section, values)
+    if "base_url" not in values:
+        if preset is None:
+            raise given.error(f"the section [{section}] needs base_url")
+        if values.get("protocol") == "anthropic" and not preset.anthropic_url:
+            raise given.error(
+                f"the section [{section}] needs base_url: {preset.id} has none for this protocol"
+            )
+    name = section.removeprefix(SECTION)
+    return ProviderSection(name=name, **{**values, "preset": preset.id if preset else ""})
+
+
+def calls_a_vendor(found: Mapping[str, tuple[Any, Given]]) -> bool:
+    """Whether a section has a key for a vendor's own address."""
+    return any(
+        "api_key" in values and not is_own(section, values) for section, values in sections(found).items()
     )
+
+
+def vendor_variables(found: Mapping[str, tuple[Any, Given]]) -> dict[str, tuple[str, ...]]:
+    """Dotted name of a preset's key -> the vendor's own variables for it, the stronger first. A variable that serves
+    other tools too counts only for a section that stands there."""
+    named = {f"{SECTION}{preset.id}.api_key": preset.variables for preset in PRESETS if not preset.shared}
+    for section, values in sections(found).items():
+        preset = preset_of(section, values)
+        if preset is not None:
+            named[f"{section}.api_key"] = preset.variables
+    return named

@@ -113,6 +113,12 @@ def read_entries(text: str, file: Path) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def headings(text: str) -> tuple[tuple[str, int], ...]:
+    """Every section heading of a file that `read_entries` has read: name in lower case, line."""
+    found = ((re.fullmatch(_SECTION, raw.strip()), line) for line, raw in enumerate(lines_of(text), start=1))
+    return tuple((heading[1].lower(), line) for heading, line in found if heading is not None)
+
+
 def _section(line: str, number: int, file: Path) -> str:
     heading = re.fullmatch(_SECTION, line)
     if heading is None or not heading[1]:

@@ -11,7 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from tokligence.config.endpoints import SECTION, endpoint_name
+from tokligence.catalog.presets import PRESET, SETTINGS
+from tokligence.config.endpoints import SECTION, endpoint_name, is_endpoint, short_name
 from tokligence.config.errors import ConfigError, printable
 from tokligence.config.former import (
     FORMER_NAMES,
@@ -23,7 +24,7 @@ from tokligence.config.former import (
     present_name,
 )
 from tokligence.config.home import HOME_VARIABLE, expand_user
-from tokligence.config.ini import Entry, Part, expand, lines_of, read_entries, read_text, unquoted
+from tokligence.config.ini import Entry, Part, expand, headings, lines_of, read_entries, read_text, unquoted
 from tokligence.config.schema import FIELDS, SECRET_NAMES
 from tokligence.config.values import Given, Origin, Source, closest
 
@@ -107,8 +108,14 @@ def parts_of(text: str) -> tuple[Part, ...]:
 
 
 def plain_names() -> tuple[str, ...]:
-    """Every setting that is a `key = value`."""
-    return tuple(name for name, field in FIELDS.items() if field.plain)
+    """Every setting that is a `key = value`, and the short names of presets' keys."""
+    return (*(name for name, field in FIELDS.items() if field.plain), *SETTINGS)
+
+
+def set_by(key: str) -> str | None:
+    """The setting that a plain key (lower case) sets: of `FIELDS`, or `provider.NAME.KEY`. None: it sets none."""
+    name = key if key in FIELDS else present_name(key) or short_name(key)
+    return name if name is None or is_endpoint(name) or FIELDS[name].plain else None
 
 
 # --- flags
@@ -157,8 +164,8 @@ def environment_layer(environ: Mapping[str, str], notes: Notes) -> Layer:
 
 def _variable(variable: str, text: str, environ: Mapping[str, str], found: Found, notes: Notes) -> None:
     key = variable.removeprefix(PREFIX).lower()
-    name = key if key in FIELDS else present_name(key)
-    if name is not None and FIELDS[name].plain:
+    name = set_by(key)
+    if name is not None:
         found.add(key, name, Given(variable, parts_of(text), Origin(Source.ENVIRONMENT, variable=variable)))
     elif (row := former(key)) is not None:
         notes.name_once(key, row.warning(variable, None))
@@ -178,10 +185,10 @@ def _unknown(variable: str, notes: Notes) -> None:
 def _secret_file(variable: str, path: str, environ: Mapping[str, str], found: Found, notes: Notes) -> None:
     """TOKLIGENCE_X_FILE: the value of the secret x stands in a file. Its path is relative to the working directory."""
     key = variable.removeprefix(PREFIX).lower().removesuffix(FILE_SUFFIX)
-    name = key if key in FIELDS else present_name(key)
-    if name is None or not FIELDS[name].plain:
+    name = set_by(key)
+    if name is None:
         return _unknown(variable, notes)
-    if name not in SECRET_NAMES:
+    if not is_secret(name):
         return notes.warn(
             f"{variable} has no effect: only secrets are read from files of their own, and {name} is none"
         )
@@ -213,10 +220,10 @@ def _file_parts(file: Path, variable: str) -> tuple[Part, ...]:
     return parts
 
 
-def vendor_layer(environ: Mapping[str, str]) -> Layer:
-    """Keys in the variables of the vendors' own tools."""
+def vendor_layer(environ: Mapping[str, str], variables_of: Mapping[str, tuple[str, ...]]) -> Layer:
+    """Keys in the variables of the vendors' own tools. `variables_of`: of each setting, the stronger first."""
     values: dict[str, Given] = {}
-    for name, variables in VENDOR_VARIABLES.items():
+    for name, variables in variables_of.items():
         present = [variable for variable in variables if environ.get(variable, "").strip()]
         if present:
             origin = Origin(Source.VENDOR, variable=present[0])
@@ -247,7 +254,14 @@ def ini_layer(
         given = _expanded(name, entry, Origin(source, file, entry.line), environ, notes)
         if given is not None:
             found.add(key, name, given)
-    return Layer(source, found.settled(notes), file)
+    values = found.settled(notes)
+    for section, line in () if text is None else headings(text):
+        # The heading alone says that this vendor is wanted.
+        name = section.removeprefix(SECTION)
+        if name in PRESET and section == f"{SECTION}{name}":
+            heading = Given("preset", (Part(name, line),), Origin(source, file, line))
+            values.setdefault(f"{section}.preset", heading)
+    return Layer(source, values, file)
 
 
 def _ini_name(entry: Entry, file: Path, notes: Notes) -> str | None:
@@ -263,9 +277,7 @@ def _ini_name(entry: Entry, file: Path, notes: Notes) -> str | None:
         nearest = closest(entry.section, (*PLAIN_SECTIONS, *LATER_SECTIONS, f"{SECTION}{entry.section}"))
         reason = f"stands in the unknown section [{entry.section}]"
         raise ConfigError(reason, file, entry.line, entry.key, None if nearest is None else f"[{nearest}]")
-    if entry.key in FIELDS and FIELDS[entry.key].plain:
-        return entry.key
-    name = present_name(entry.key)
+    name = set_by(entry.key)
     if name is not None:
         return name
     row = former(entry.key)

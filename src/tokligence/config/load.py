@@ -18,7 +18,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from tokligence.config.endpoints import endpoints, is_endpoint, read_endpoint_value
+from tokligence.config.endpoints import (
+    calls_a_vendor,
+    endpoints,
+    is_endpoint,
+    is_own,
+    read_endpoint_value,
+    sections,
+    vendor_variables,
+)
 from tokligence.config.errors import ConfigError
 from tokligence.config.home import Home, find_home
 from tokligence.config.ini import read_text
@@ -80,11 +88,10 @@ def load(
     overlay = ini_layer(file, read(file), Source.GATEWAY_INI, environ, notes)
     _check_overlay(overlay, asked, where, notes)
     values = _merged((asked, variables, overlay, base), place)
-    vendor = vendor_layer(environ)
+    vendor = vendor_layer(environ, VENDOR_VARIABLES | vendor_variables(values))
     local_only = _local_only(values)
     if local_only:
-        _ignore_vendors(environ, values, notes)
-        vendor = Layer(Source.VENDOR, {})
+        vendor = _without_vendors(vendor, values, notes)
     _add_vendors(vendor, values, place, notes)
     settings = _settings(values, environment, local_only)
     _warn_of_keys(settings, values, where, notes)
@@ -135,13 +142,12 @@ def _merged(layers: tuple[Layer, ...], place: Place) -> Values:
     values: Values = {}
     for layer in layers:
         for name, given in layer.values.items():
-            value = (
-                read_endpoint_value(name, given)
-                if is_endpoint(name)
-                else read_value(FIELDS[name], given, place)
-            )
-            values.setdefault(name, (value, given))
+            values.setdefault(name, (_read(name, given, place), given))
     return values
+
+
+def _read(name: str, given: Given, place: Place) -> Any:
+    return read_endpoint_value(name, given) if is_endpoint(name) else read_value(FIELDS[name], given, place)
 
 
 def _local_only(values: Values) -> bool:
@@ -149,12 +155,16 @@ def _local_only(values: Values) -> bool:
     leave for a vendor merely because another tool's variable is around."""
     asked, _ = values.get("local_only", (None, None))
     if asked is None:
-        return "llm_endpoint" in values and not any(name in values for name in VENDOR_KEYS)
+        keys = any(name in values for name in VENDOR_KEYS) or calls_a_vendor(values)
+        return "llm_endpoint" in values and not keys
     return bool(asked)
 
 
-def _ignore_vendors(environ: Mapping[str, str], values: Values, notes: Notes) -> None:
-    present = [name for names in VENDOR_VARIABLES.values() for name in names if environ.get(name, "").strip()]
+def _without_vendors(vendor: Layer, values: Values, notes: Notes) -> Layer:
+    """What vendors' variables still give: the keys of endpoints whose address is the user's own."""
+    own = {f"{section}.api_key" for section, keys in sections(values).items() if is_own(section, keys)}
+    kept = {name: given for name, given in vendor.values.items() if name in own}
+    present = [given.key for name, given in vendor.values.items() if name not in own]
     if present:
         asked = values.get("local_only", (None, None))[0]
         why = "" if asked else " because llm_endpoint is set and no vendor's key is"
@@ -162,6 +172,7 @@ def _ignore_vendors(environ: Mapping[str, str], values: Values, notes: Notes) ->
             f"local_only is on{why}: {', '.join(present)} ignored; "
             f"set local_only=no{'' if asked else f', or {PREFIX}{present[0]},'} to use vendors"
         )
+    return Layer(Source.VENDOR, kept)
 
 
 def _add_vendors(vendor: Layer, values: Values, place: Place, notes: Notes) -> None:
@@ -169,7 +180,7 @@ def _add_vendors(vendor: Layer, values: Values, place: Place, notes: Notes) -> N
     for name, given in vendor.values.items():
         if name not in values:
             try:
-                values[name] = (read_value(FIELDS[name], given, place), given)
+                values[name] = (_read(name, given, place), given)
             except ConfigError as error:
                 notes.warn(f"{error}; it is ignored")
 

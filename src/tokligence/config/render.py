@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from tokligence.catalog.presets import PRESETS, Preset, setting_of
 from tokligence.config.former import FORMER_NAMES, FORMER_PREFIXES, FORMER_VARIABLES, Former
 from tokligence.config.layers import VENDOR_VARIABLES
 from tokligence.config.schema import FIELDS, Field, Group, Kind
@@ -31,6 +32,8 @@ PROVIDER_SAMPLE: Final = """\
 #base_url = https://llm.example.com/v1
 #protocol = openai
 #api_key = ${NAME_API_KEY}
+# A known vendor (docs/configuration.md lists them) needs its key only, a known server of this machine its heading.
+#[provider.ollama]
 """
 
 
@@ -95,7 +98,7 @@ Nothing has to be configured: `tgw start` works as it is. What you set is taken 
 2. variables `TOKLIGENCE_NAME` (for keys also `TOKLIGENCE_NAME_FILE`, the path of a file that holds the value),
 3. `config/ENVIRONMENT/gateway.ini` in the home directory,
 4. `config/settings.ini` in the home directory,
-5. vendors' own variables for their keys: {vendors},
+5. vendors' own variables for their keys: {vendors} and those of the vendors below,
 6. the defaults below.
 
 The home directory is `~/.tokligence`, or what `TOKLIGENCE_HOME` names. The environment is `dev`, or what `--env`,
@@ -118,15 +121,30 @@ model_provider_routes =
     gpt-4 → claude-sonnet
     gpt* = openai, claude* = anthropic
 
-[provider.groq]
-base_url = https://api.groq.com/openai/v1
+[provider.box]
+base_url = http://10.0.0.7:8000/v1
 protocol = openai
-api_key = ${{GROQ_API_KEY}}
+api_key = ${{BOX_API_KEY}}
 ```
 
 Lists are split at commas and at indented lines. Sizes are bytes or carry a unit: `65536`, `64KiB`, `64MiB`, `1GiB`.
 `${{NAME}}` is replaced by a variable, `${{NAME:-text}}` by `text` if it is not set. Relative paths begin in the home
 directory. A key that is not known is an error that names the file, the line and the nearest key.
+"""
+
+
+VENDORS_HEAD: Final = """
+### Known vendors
+
+These speak OpenAI's Chat Completions, and need no more than their key: in `ID_api_key` (`TOKLIGENCE_ID_API_KEY`, a `-`
+in ID becomes `_`), in `api_key` of a section `[provider.ID]`, or in the vendor's own variable. Then a request for `ID/model`
+reaches the vendor, and so do the models in the last column without a prefix. A server of this machine needs the heading
+`[provider.ID]` alone. `base_url` in the section, or `ID_base_url`, is an address of your own; `preset = ID` in a section of
+another name is a second endpoint of that vendor; with `protocol = anthropic` those marked ¹ are spoken to by Messages.
+A variable in brackets serves other tools too: it is read only where a section names the vendor.
+
+| ID | Address | Key | Models |
+|---|---|---|---|
 """
 
 
@@ -140,6 +158,9 @@ def document() -> str:
             f"\n## {group.value}\n\n| Setting | Default | Meaning | Takes effect |\n|---|---|---|---|\n"
         )
         parts.extend(rows)
+        if group is Group.PROVIDERS:
+            parts.append(VENDORS_HEAD)
+            parts.extend(_preset_row(preset) for preset in PRESETS)
     parts.append(
         "\n## Names of earlier versions\n\nThey are accepted, in files and as `TOKLIGENCE_NAME`: a renamed one is used, any"
         " other is named once in a warning.\n\n| Name | What became of it |\n|---|---|\n"
@@ -155,6 +176,16 @@ def _document_row(field: Field) -> str:
     flag = f" Flag: `{field.setting.flag}`." if field.setting.flag else ""
     effect = "reload" if field.setting.reload else "restart"
     return f"| `{field.name}` | {f'`{default}`' if default else ''} | {field.setting.help}{extra}{flag} | {effect} |\n"
+
+
+def _preset_row(preset: Preset) -> str:
+    names = ", ".join(f"`{name}`" for name in (preset.id, *preset.aliases))
+    mark = "¹" if preset.anthropic_url else ""
+    variables = ", ".join(f"`{name}`" for name in preset.variables)
+    own = "" if preset.local else f"`{setting_of(preset)}`, "
+    keys = f"{own}({variables})" if preset.shared else f"{own}{variables}"
+    routes = ", ".join(f"`{pattern}`" for pattern in preset.routes)
+    return f"| {names} | {preset.base_url}{mark} | {keys} | {routes} |\n"
 
 
 def _former_rows() -> Iterator[str]:

@@ -88,16 +88,18 @@ class ClientKey(Struct, frozen=True, kw_only=True):
 
 
 class ProviderSection(Struct, frozen=True, kw_only=True):
-    """A named endpoint, from a section `[provider.NAME]`. `protocol`: "openai" or "anthropic"."""
+    """A named endpoint, from a section `[provider.NAME]`. `protocol`: "openai" or "anthropic". `preset`: id of the known
+    vendor that it is, "" for any other. `base_url`: "" for the vendor's own, of which `Settings` then knows nothing."""
 
     name: str
-    base_url: str
+    base_url: str = ""
     protocol: str = "openai"
     api_key: str | None = None
+    preset: str = ""
 
     def __repr__(self) -> str:
         key = None if self.api_key is None else masked(self.api_key)
-        return f"ProviderSection({self.name}, {self.protocol}, {self.base_url}, api_key={key})"
+        return f"ProviderSection({self.name}, {self.protocol}, {self.base_url or self.preset}, api_key={key})"
 
 
 PROTOCOLS: Final[dict[str, str]] = {
@@ -228,15 +230,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     local_only: Annotated[
         bool | None,
         Setting(
-            help="Whether only llm_endpoint and named endpoints may be connected to; auto is yes when llm_endpoint is set"
-            " and no vendor's key is set here.",
+            help="Whether only llm_endpoint and named endpoints with an address of yours may be connected to; auto is yes when"
+            " llm_endpoint is set and no vendor's key is set here.",
             group=Group.PROVIDERS, kind=Kind.SWITCH,
         ),
     ] = None
     providers: Annotated[
         tuple[ProviderSection, ...],
         Setting(
-            help="Named endpoints, any number: a section [provider.NAME] with base_url, protocol (openai or anthropic) and api_key.",
+            help="Named endpoints, any number: a section [provider.NAME] with base_url, protocol (openai or anthropic) and api_key;"
+            " NAME or preset may be one of the vendors below, whose address is then known.",
             group=Group.PROVIDERS, kind=Kind.SECTIONS, secret=True,
         ),
     ] = ()
@@ -445,7 +448,7 @@ FIELDS: Final[dict[str, Field]] = _fields()
 
 SECRET_NAMES: Final = frozenset(name for name, field in FIELDS.items() if field.setting.secret)
 
-PROVIDER_KEYS: Final = ("base_url", "protocol", "api_key")
+PROVIDER_KEYS: Final = ("base_url", "protocol", "api_key", "preset")
 """Keys of a section `[provider.NAME]`."""
 
 VENDOR_KEYS: Final = ("openai_api_key", "anthropic_api_key", "google_api_key")

@@ -10,7 +10,7 @@ from tokligence.config.schema import Settings
 from tokligence.edge.guard import Keyring, Rules, check_exposure, is_loopback
 from tokligence.edge.limits import Limits
 from tokligence.errors import GatewayError
-from tokligence.pipeline.build import is_configured
+from tokligence.pipeline.build import is_configured, missing
 from tokligence.upstream.client import Options
 from tokligence.upstream.proxies import Proxies
 
@@ -87,7 +87,10 @@ def provider_states(settings: Settings) -> list[dict[str, Any]]:
     for row in PROVIDERS:
         configured = is_configured(row, settings)
         found.append(_provider_state(row.id, configured, None if configured else _missing(row, settings)))
-    return found + [_provider_state(section.name, True, None) for section in settings.providers]
+    for section in settings.providers:
+        reason = missing(section, settings)
+        found.append(_provider_state(section.name, reason is None, reason))
+    return found
 
 
 def _missing(row: ProviderRow, settings: Settings) -> str:

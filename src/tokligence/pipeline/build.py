@@ -11,7 +11,9 @@ from tokligence.catalog.data import ROWS
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import ModelCard
 from tokligence.catalog.overrides import PricesError, overrides
-from tokligence.catalog.providers import IDS, PROVIDERS, AuthStyle, ProviderRow, named
+from tokligence.catalog.presets import PRESET, PRESETS, setting_of
+from tokligence.catalog.providers import IDS, PROVIDERS, AuthStyle, ProviderRow, from_preset, named
+from tokligence.config.endpoints import address_of
 from tokligence.config.schema import ProviderSection, Settings
 from tokligence.conversation import ProtocolId
 from tokligence.errors import GatewayError
@@ -31,8 +33,8 @@ def build_state(settings: Settings) -> State:
     catalogue = Catalogue(_rows(settings.prices_file))
     providers = {row.id: _provider(row, settings) for row in PROVIDERS if is_configured(row, settings)}
     for section in settings.providers:
-        row = named(section.name, PROTOCOL_OF[section.protocol], section.base_url)
-        providers[section.name] = _named_provider(row, section, settings)
+        if missing(section, settings) is None:
+            providers[section.name] = _named_provider(section, settings)
     return State(settings, catalogue, providers, _router(settings, catalogue, providers))
 
 
@@ -41,6 +43,17 @@ def is_configured(row: ProviderRow, settings: Settings) -> bool:
     if settings.local_only and row.base_url is not None:
         return False  # a vendor's own service; custom endpoints are the operator's own
     return not row.needs or bool(getattr(settings, row.needs))
+
+
+def missing(section: ProviderSection, settings: Settings) -> str | None:
+    """Why a named endpoint cannot be called; None if it can. A vendor known by its name needs a key, and is one of those
+    that `local_only` keeps out, unless the address is the operator's own."""
+    preset = PRESET.get(section.preset)
+    if section.base_url or preset is None or preset.local:
+        return None
+    if settings.local_only:
+        return "local_only is on"
+    return None if section.api_key else f"[provider.{section.name}] api_key is not set"
 
 
 def allowed_hosts(state: State) -> Callable[[str], bool] | None:
@@ -60,8 +73,15 @@ def _provider(row: ProviderRow, settings: Settings) -> Provider:
     return _ready(row, url, key, settings, own_endpoint=bool(row.url_setting) and row.base_url is None)
 
 
-def _named_provider(row: ProviderRow, section: ProviderSection, settings: Settings) -> Provider:
-    return _ready(row, section.base_url, section.api_key, settings, own_endpoint=True)
+def _named_provider(section: ProviderSection, settings: Settings) -> Provider:
+    protocol, url = PROTOCOL_OF[section.protocol], address_of(section)
+    preset = PRESET.get(section.preset)
+    row = (
+        named(section.name, protocol, url)
+        if preset is None
+        else from_preset(section.name, preset, protocol, url)
+    )
+    return _ready(row, url, section.api_key, settings, own_endpoint=True)
 
 
 def _ready(
@@ -115,12 +135,19 @@ def _router(settings: Settings, catalogue: Catalogue, providers: dict[str, Provi
         has_member=catalogue.has_member,
         near=lambda model: catalogue.near(model, names=_served(catalogue, providers)),
     )
-    ids = {**IDS, **{name.lower(): name for name in providers}}
-    unset = {row.id: (row.needs, f"TOKLIGENCE_{row.needs.upper()}") for row in PROVIDERS if row.needs}
+    aliases = {alias: name for name in providers if name in PRESET for alias in PRESET[name].aliases}
+    ids = {**IDS, **aliases, **{name.lower(): name for name in providers}}
+    needs = {row.id: row.needs for row in PROVIDERS if row.needs}
+    needs |= {name: setting_of(preset) for name, preset in PRESET.items()}
+    unset = {name: (setting, f"TOKLIGENCE_{setting.upper()}") for name, setting in needs.items()}
+    builtin = [Route(pattern, row.id, BUILTIN) for row in PROVIDERS for pattern in row.routes]
+    builtin += [
+        Route(pattern, preset.id, BUILTIN, plain=True) for preset in PRESETS for pattern in preset.routes
+    ]
     try:
         return Router(
             [parse_route(text, "model_provider_routes") for text in settings.model_provider_routes],
-            [Route(pattern, row.id, BUILTIN) for row in PROVIDERS for pattern in row.routes],
+            builtin,
             Providers(ids, frozenset(providers), unset),
             names,
         )

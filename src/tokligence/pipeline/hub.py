@@ -28,10 +28,10 @@ class Provider(Struct, frozen=True):
     """One upstream, ready to be called. `protocol` and `origin` are None for the built-in loopback only.
 
     `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
-    `targets`: endpoint -> request target. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), not a
-    vendor's: the catalogue does not know its models, so it is asked for its list, and it may lack what the vendor of
-    its protocol has. `max_tokens`: the output limit of a translated request that has none, for a model of which the
-    catalogue knows none either."""
+    `targets`: endpoint -> request target. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), or one that
+    only speaks another vendor's protocol: the catalogue does not know its models, so it is asked for its list, and it may
+    lack what the vendor of its protocol has. `max_tokens`: the output limit of a translated request that has none, for a
+    model of which the catalogue knows none either."""
 
     id: str
     vendor: str

@@ -46,7 +46,8 @@ class _Heard(Struct, frozen=True):
     models: tuple[_TheirModel, ...]
 
 
-_THEIR_LIST: Final = msgspec.json.Decoder(_TheirList)
+_THEIR_LIST: Final = msgspec.json.Decoder(_TheirList | list[_TheirModel])
+"""Together's list is a bare array (docs.together.ai/reference/models-1, read 2026-11-25)."""
 
 
 class Listing:
@@ -91,7 +92,9 @@ class Listing:
                 answer = await ask(hub, provider, b"GET", target_of(provider, "models"), headers)
                 body = await answer.read(LIST_LIMIT)
             if answer.status == 200:
-                return _Heard(hub.loop.time() + FRESH_S, tuple(_THEIR_LIST.decode(body).data))
+                theirs = _THEIR_LIST.decode(body)
+                models = theirs.data if isinstance(theirs, _TheirList) else theirs
+                return _Heard(hub.loop.time() + FRESH_S, tuple(models))
         except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError):
             pass  # the endpoint is down or lists nothing; its models can be asked for all the same
         return _Heard(hub.loop.time() + RETRY_S, ())

@@ -28,11 +28,12 @@ class RouteError(ValueError):
 
 
 class Route(Struct, frozen=True):
-    """One rule. `origin`: where it was written, for `tgw routes`."""
+    """One rule. `origin`: where it was written, for `tgw routes`. `plain`: a `*` matches no slash."""
 
     pattern: str
     target: str
     origin: str = ""
+    plain: bool = False
 
 
 class Resolved(Struct, frozen=True):
@@ -54,8 +55,9 @@ class ModelNames(Struct, frozen=True):
 
 
 class Providers(Struct, frozen=True):
-    """`ids`: every provider id and alias -> its id; `configured`: the ids that can be used now;
-    `unset`: id -> (setting, variable) that would configure it."""
+    """`ids`: every provider id and alias that selects one -> its id; `configured`: the ids that can be used now;
+    `unset`: id or alias -> (setting, variable) that would configure it. One that is not in `ids` selects nothing until
+    it is configured: its name may be a part of a model's."""
 
     ids: Mapping[str, str]
     configured: frozenset[str]
@@ -83,7 +85,8 @@ class _Rule:
         self.exact = "*" not in pattern
         self.literal = len(pattern.replace("*", ""))
         if not self.exact:
-            expression = ".*".join(re.escape(piece) for piece in pattern.split("*"))
+            anything = "[^/]*" if route.plain else ".*"
+            expression = anything.join(re.escape(piece) for piece in pattern.split("*"))
             self.matches: Callable[[str], bool] = lambda model, m=re.compile(expression).fullmatch: bool(
                 m(model)
             )  # type: ignore[misc]
@@ -179,6 +182,9 @@ class Router:
             name = model.lower()
             if rule.matches(name) or rule.route.pattern.lower() == name:
                 return self._not_configured(rule.route.target)
+        prefix, slash, _ = model.partition("/")
+        if slash and prefix.lower() in self._providers.unset:
+            return self._not_configured(prefix.lower())
         close = self._names.near(model)
         hint = f"Did you mean {', '.join(close)}?" if close else "GET /v1/models lists what is served."
         return GatewayError("route.no_match", model=model[:200], hint=hint)
