@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from tokligence.conversation import Loss, LossReason, Severity
-from tokligence.edge.observe import LONGEST_NAME, CallObserver
+from tokligence.edge.observe import BATCH, KINDS, LONGEST_NAME, CallObserver
 from tokligence.ledger.record import CallEnded, Outcome, UsageSource
 from tokligence.signals.log import Log
 from tokligence.signals.metrics import Metrics
@@ -133,3 +133,69 @@ def test_a_models_name_of_a_megabyte_is_cut(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "debug")
     desk.observer.call_ended(structs.replace(RECORD, model_asked="m" * 1_000_000), (), None)
     assert all(len(json.dumps(line)) < LONGEST_NAME + 500 for line in desk.lines())
+
+
+def test_lines_come_in_the_order_in_which_the_calls_ended_and_before_what_is_said_later(desk: Desk) -> None:
+    for number in range(5):
+        model = ("one", "two")[number % 2]
+        desk.observer.call_ended(
+            structs.replace(RECORD, request_id=f"req_{number}", model_asked=model), (), 10
+        )
+    desk.log.info("later")
+    desk.observer.call_ended(structs.replace(RECORD, request_id="req_5"), (), 10)
+    assert [line.get("id") for line in desk.lines()] == [*(f"req_{n}" for n in range(5)), None, "req_5"]
+
+
+def test_a_line_has_the_time_at_which_its_call_ended(desk: Desk) -> None:
+    began = 1_764_000_000_990_000
+    for late in (0, 12_345, 2_000_000):
+        desk.observer.call_ended(structs.replace(RECORD, started_us=began, latency_us=late), (), None)
+    assert [(line["time"][17:], line["ms"]) for line in desk.lines()] == [
+        ("00.990Z", 0),
+        ("01.002Z", 12),
+        ("02.990Z", 2000),
+    ]
+
+
+def test_names_with_quotes_and_per_cent_signs_are_written_as_they_are(desk: Desk) -> None:
+    name = 'a "b" 100 %s \\ é \n'
+    desk.observer.call_ended(structs.replace(RECORD, model_asked=name, key_name=name), (), 10)
+    (line,) = desk.lines()
+    assert (line["model"], line["key"]) == (name, name)
+
+
+def test_many_calls_are_counted_as_each_by_itself(desk: Desk) -> None:
+    sizes = [1, 20, 21, 4_999, 5_000, 5_001, 700_000_000]
+    for number in range(3 * BATCH):
+        size = sizes[number % len(sizes)]
+        record = structs.replace(RECORD, latency_us=size, ttft_us=size if number % 2 else None)
+        desk.observer.call_ended(record, (), size)
+    alone = Metrics("0", lambda: 0.0)
+    for number in range(3 * BATCH):
+        size = sizes[number % len(sizes)]
+        alone.latency.observe(size / 1e6, "/v1/messages", "openai")
+        alone.overhead.observe(size / 1e6, "anthropic", "openai_chat")
+        if number % 2:
+            alone.ttft.observe(size / 1e6, "openai")
+    metrics = desk.metrics
+    assert metrics.requests.value("/v1/messages", "anthropic", "openai_chat", "200") == 3 * BATCH
+    assert metrics.tokens.value("output", "openai", "served") == 5 * 3 * BATCH
+    for name in ("latency", "overhead", "ttft"):
+        *buckets, total, count = getattr(metrics, name).lines()
+        *expected, sum_alone, count_alone = getattr(alone, name).lines()
+        assert (buckets, count) == (expected, count_alone)
+        assert float(total.split()[-1]) == pytest.approx(float(sum_alone.split()[-1]))
+
+
+def test_any_number_of_models_that_clients_name_is_counted(desk: Desk) -> None:
+    for number in range(KINDS + 10):
+        desk.observer.call_ended(structs.replace(RECORD, model_asked=f"model-{number}"), (), 10)
+    assert desk.metrics.requests.value("/v1/messages", "anthropic", "openai_chat", "200") == KINDS + 10
+    assert [line["model"] for line in desk.lines()] == [f"model-{number}" for number in range(KINDS + 10)]
+
+
+def test_calls_below_the_level_are_counted_and_not_written(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "warning")
+    desk.observer.call_ended(RECORD, (), 10)
+    assert desk.lines() == []
+    assert desk.metrics.render().count(b'tokligence_requests_total{route="/v1/messages"') == 1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tokligence.signals import log as module
-from tokligence.signals.log import BUFFER_LINES, MAX_TEXT, Log, readable
+from tokligence.signals.log import BUFFER_LINES, MAX_TEXT, Log, line_head, readable
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 250_000, UTC).timestamp()
 DAY = 86_400.0
@@ -56,14 +56,41 @@ def test_an_event_without_fields_is_whole(logs, clock):
     assert lines(log) == [{"time": "2026-11-24T12:00:00.250Z", "level": "info", "event": "stopping"}]
 
 
-def test_fields_may_come_encoded(logs, clock):
+def test_lines_may_come_whole(logs, clock):
     log = Log(logs, clock=clock)
-    log.encoded("call", b'{"status":200}')
-    log.encoded("call", b"{}")
-    log.set_level("warning")
-    log.encoded("call", b'{"status":500}')
+    made = log.line("info", "call", 1_764_000_000_250_999, {"status": 200})
+    assert made == f"{log.beginning(1_764_000_000)}250{line_head('info', 'call')}" + '"status":200}\n'
+    log.add([made, made])
     log.close()
-    assert [line.get("status") for line in lines(log)] == [200, None]
+    assert [(line["time"], line["status"]) for line in lines(log)] == [("2025-11-24T16:00:00.250Z", 200)] * 2
+
+
+def test_what_was_kept_back_is_written_before_the_next_line_and_before_the_file(logs, clock):
+    log = Log(logs, clock=clock)
+    waiting = []
+
+    def write():
+        found, waiting[:] = waiting[:], []
+        if found:
+            log.add(found)
+
+    def keep(number):
+        if log.enabled("info"):
+            waiting.append(log.line("info", f"kept {number}", 0, {}))
+
+    log.behind = write
+    keep(1)
+    log.info("between")
+    keep(2)
+    log.warning("now")
+    keep(3)
+    log.set_level("error")
+    keep(4)
+    log.set_level("info")
+    keep(5)
+    log.close()
+    events = [line["event"] for line in lines(log)]
+    assert events == ["kept 1", "between", "kept 2", "now", "kept 3", "kept 5"]
 
 
 def test_time_goes_on_between_lines(logs, clock):

@@ -1,9 +1,20 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from tokligence.signals.metrics import CONTENT_TYPE, Counter, Gauge, Histogram, Metric, Metrics
+from tokligence.signals.metrics import (
+    CONTENT_TYPE,
+    LATENCY_S,
+    OVERHEAD_S,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    Metrics,
+)
 
 SAMPLE = re.compile(
     r'[a-z_]+(\{[a-z_]+="(?:[^"\\\n]|\\\\|\\"|\\n)*"(?:,[a-z_]+="(?:[^"\\\n]|\\\\|\\"|\\n)*")*\})? (?:-?[0-9.e+-]+|\+Inf)'
@@ -174,3 +185,31 @@ def test_a_kind_of_metric_must_say_its_lines():
 
 def test_the_content_type_names_the_format():
     assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+
+
+@given(
+    st.lists(st.integers(0, 10**9), max_size=50),
+    st.sampled_from([LATENCY_S, OVERHEAD_S]),
+)
+def test_values_measured_together_count_as_each_by_itself(values, bounds):
+    together, alone = (Histogram("h_seconds", "About.", bounds=bounds) for _ in range(2))
+    together.observe_all(values, 1_000_000)
+    for value in values:
+        alone.observe(value / 1e6)
+    *buckets, total, count = together.lines()
+    *expected, sum_alone, count_alone = alone.lines()
+    assert (buckets, count) == (expected, count_alone)
+    assert float(total.split()[-1]) == pytest.approx(float(sum_alone.split()[-1]))
+
+
+def test_what_has_waited_is_counted_before_a_metric_is_read(metrics):
+    waiting = ["ok", "ok"]
+
+    def settle():
+        while waiting:
+            metrics.losses.inc(waiting.pop())
+
+    metrics.losses.behind = settle
+    assert metrics.losses.value("ok") == 2
+    waiting.append("ok")
+    assert b'tokligence_translation_losses_total{reason="ok"} 3' in metrics.render()

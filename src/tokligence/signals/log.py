@@ -5,7 +5,8 @@
 
 Writing a line appends bytes to a list; the file is touched by `flush`, which its owner calls every now and then (each
 second, and at the end), by a full buffer, and by a warning or an error. Nothing here waits, and a disk that refuses
-lines never stops the gateway: they are counted in `lost`.
+lines never stops the gateway: they are counted in `lost`. Who makes many lines may keep back what they are made of, and
+write them when the log asks for them (`behind`): before another line, and before the file is written.
 
 What is logged names things (ids, models, counts, codes), never what was said: no prompt, no answer, no secret. As a
 second line of defence long texts are cut and the secrets that the log was told of are blotted out.
@@ -17,7 +18,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
@@ -33,14 +34,15 @@ MAX_TEXT: Final = 1000
 HIDDEN: Final = b"[hidden]"
 MIN_SECRET: Final = 6
 """Shorter secrets are not blotted out: they would hit innocent words."""
+MS: Final = tuple(f"{ms:03}" for ms in range(1000))
 
-_MS: Final = tuple(b"%03d" % ms for ms in range(1000))
 _TURNED: Final = re.compile(r"gateway-\d{4}-\d{2}-\d{2}(?:-\d+)?\.log")
 
 
 class Log:
     """`directory`: where `gateway.log` lives, made if need be. `max_bytes`: size at which a file is turned; `keep`:
-    turned files that stay. `mirror`: a terminal that gets each line too, for reading. `clock`: Unix seconds."""
+    turned files that stay. `mirror`: a terminal that gets each line too, for reading. `clock`: Unix seconds. `behind`:
+    called to `add` the lines that somebody has kept back until now."""
 
     def __init__(
         self,
@@ -54,17 +56,17 @@ class Log:
     ) -> None:
         self.path = directory / NAME
         self.lost = 0  # lines that could not be written
+        self.behind: Callable[[], None] = _nothing
         self._max_bytes = max_bytes
         self._keep = keep
         self._mirror = mirror
         self._clock = clock
         self._threshold = LEVELS[level]
         self._secrets: tuple[bytes, ...] = ()
-        self._buffer: list[bytes] = []  # pieces of lines
+        self._buffer: list[bytes] = []
         self._lines = 0
-        self._heads: dict[tuple[bytes, str], bytes] = {}  # one for each event there is
         self._second = -1
-        self._prefix = b""
+        self._prefix = ""
         self._file: int | None = None
         self._size = 0
         self._day = ""
@@ -75,49 +77,56 @@ class Log:
 
     def debug(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 10:
-            self._append(b"debug", event, _encode(fields))
+            self._append("debug", event, fields)
 
     def info(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 20:
-            self._append(b"info", event, _encode(fields))
+            self._append("info", event, fields)
 
     def warning(self, event: str, /, **fields: object) -> None:
         if self._threshold <= 30:
-            self._append(b"warning", event, _encode(fields))
+            self._append("warning", event, fields)
             self.flush()
 
     def error(self, event: str, /, **fields: object) -> None:
-        self._append(b"error", event, _encode(fields))
+        self._append("error", event, fields)
         self.flush()
 
-    def encoded(self, event: str, fields: bytes) -> None:
-        """An info line whose fields are a JSON object already: the cheapest way, for the line of each request."""
-        if self._threshold <= 20:
-            self._append(b"info", event, fields)
+    def add(self, lines: Sequence[str]) -> None:
+        """Lines that somebody else has made, of `beginning`, `line_head` and fields in JSON, with their line ends; whether
+        their level is kept is for him to ask. The cheapest way, for the lines of requests."""
+        self._buffer.append("".join(lines).encode())
+        self._lines += len(lines)
+        if self._lines >= BUFFER_LINES:
+            self.flush()
+
+    def line(self, level: str, event: str, us: int, fields: dict[str, object]) -> str:
+        """One whole line. `us`: Unix microseconds."""
+        second, us = divmod(us, 1_000_000)
+        body = _encode(fields).decode()
+        head = line_head(level, event)
+        return f"{self.beginning(second)}{MS[us // 1000]}{head if fields else head[:-1]}{body[1:]}\n"
+
+    def beginning(self, second: int) -> str:
+        """Of a line, up to the milliseconds, which follow in three digits. `second`: Unix seconds."""
+        if second != self._second:
+            self._second = second
+            stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._prefix = f'{{"time":"{stamp}.'
+        return self._prefix
 
     def enabled(self, level: str) -> bool:
         """Whether such lines are kept, for callers whose fields cost something."""
         return self._threshold <= LEVELS[level]
 
-    def _append(self, level: bytes, event: str, fields: bytes) -> None:
-        now = self._clock()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._prefix = b'{"time":"%s.' % stamp.encode()
-        head = self._heads.get((level, event))
-        if head is None:
-            head = self._heads[level, event] = b'Z","level":"%s","event":"%s",' % (level, event.encode())
-        ms = _MS[int((now - second) * 1000)]
-        self._buffer += (self._prefix, ms, head if len(fields) > 2 else head[:-1], fields[1:], b"\n")
-        self._lines += 1
-        if self._lines >= BUFFER_LINES:
-            self.flush()
+    def _append(self, level: str, event: str, fields: dict[str, object]) -> None:
+        self.behind()
+        self.add([self.line(level, event, int(self._clock() * 1e6), fields)])
 
     # --- settings that change while it runs ----------------------------------------------------------
 
     def set_level(self, level: str) -> None:
+        self.behind()  # what happened before is judged by the level that held then
         self._threshold = LEVELS[level]
 
     def set_limits(self, max_bytes: int, keep: int) -> None:
@@ -132,6 +141,7 @@ class Log:
 
     def flush(self) -> None:
         """Write what has gathered. Cheap when nothing has."""
+        self.behind()
         if not self._buffer:
             return
         lines = self._lines
@@ -216,6 +226,14 @@ class Log:
 
     def _turned(self) -> list[Path]:
         return [path for path in self.path.parent.iterdir() if _TURNED.fullmatch(path.name)]
+
+
+def line_head(level: str, event: str) -> str:
+    """Of a line, from behind the milliseconds to its first field."""
+    return f'Z","level":"{level}","event":"{event}",'
+
+
+def _nothing() -> None: ...
 
 
 def _encode(fields: dict[str, object]) -> bytes:

@@ -11,8 +11,8 @@ Format: prometheus.io/docs/instrumenting/exposition_formats, text format 0.0.4, 
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,9 +42,11 @@ OVERHEAD_S: Final = (0.00002, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0
 
 
 class Metric:
-    """What all kinds share: name, help, labels and the bound on their values."""
+    """What all kinds share: name, help, labels and the bound on their values. `behind`: called before the metric is read,
+    to count what has waited until then."""
 
     kind = "untyped"
+    behind: Callable[[], None] | None = None
 
     def __init__(self, name: str, about: str, labels: tuple[str, ...] = (), *, limit: int = LIMIT) -> None:
         self.name = name
@@ -56,6 +58,10 @@ class Metric:
     def lines(self) -> Iterator[str]:
         """The samples, without HELP and TYPE."""
         raise NotImplementedError
+
+    def catch_up(self) -> None:
+        if self.behind is not None:
+            self.behind()
 
     def _admit(self, values: tuple[str, ...]) -> tuple[str, ...]:
         """`values`, with "other" in the place of those that are too many. Called for a new combination only."""
@@ -94,6 +100,7 @@ class Counter(Metric):
         values[labels] += amount
 
     def value(self, *labels: str) -> int:
+        self.catch_up()
         return self._values.get(labels, 0)
 
     def lines(self) -> Iterator[str]:
@@ -164,7 +171,26 @@ class Histogram(Metric):
         series[bisect_left(self.bounds, value)] += 1
         series[-1] += value
 
+    def observe_all(self, values: Iterable[int], per_unit: int, *labels: str) -> None:
+        """Many at once, as whole numbers of which `per_unit` make one unit of the metric. For a batch that is sorted once
+        and then cut at each bound, which costs less than to look for each value's place."""
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series.setdefault(self._admit(labels), self._empty())
+        ordered = sorted(values)
+        size = len(ordered)
+        below = 0
+        for number, bound in enumerate(self.bounds):
+            within = bisect_right(ordered, bound * per_unit, below)
+            series[number] += within - below
+            below = within
+            if below == size:
+                break
+        series[len(self.bounds)] += size - below
+        series[-1] += sum(ordered) / per_unit
+
     def count(self, *labels: str) -> int:
+        self.catch_up()
         return int(sum(self._series.get(labels, [0])[:-1]))
 
     def lines(self) -> Iterator[str]:
@@ -247,6 +273,7 @@ class Metrics:
         """All metrics as `CONTENT_TYPE`."""
         lines: list[str] = []
         for metric in self.all():
+            metric.catch_up()
             lines.append(f"# HELP {metric.name} {_escape_help(metric.about)}")
             lines.append(f"# TYPE {metric.name} {metric.kind}")
             lines.extend(metric.lines())
