@@ -9,6 +9,8 @@ from tests.fakes.fixtures import (
     anthropic_upstream,
     compatible_server,
     compatible_upstream,
+    gemini_server,
+    gemini_upstream,
     openai_server,
     openai_upstream,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "anthropic_upstream",
     "compatible_server",
     "compatible_upstream",
+    "gemini_server",
+    "gemini_upstream",
     "openai_server",
     "openai_upstream",
 ]

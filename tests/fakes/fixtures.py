@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.anthropic import Anthropic
 from tests.fakes.openai import OpenAI
 from tests.fakes.scripted import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from tests.fakes.gemini import Gemini
 
 
 def _judged(fake: ScriptedUpstream) -> Iterator[ScriptedUpstream]:
@@ -35,6 +39,16 @@ def anthropic_server() -> Iterator[Anthropic]:
 
 
 @pytest.fixture(scope="session")
+def gemini_server() -> Iterator[Gemini]:
+    from tests.fakes.gemini import Gemini  # its SDK takes a second to load
+
+    fake = Gemini()
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture(scope="session")
 def compatible_server() -> Iterator[OpenAI]:
     fake = OpenAI(compatible=True)
     fake.start()
@@ -50,6 +64,11 @@ def openai_upstream(openai_server: OpenAI) -> Iterator[ScriptedUpstream]:
 @pytest.fixture
 def anthropic_upstream(anthropic_server: Anthropic) -> Iterator[ScriptedUpstream]:
     yield from _judged(anthropic_server)
+
+
+@pytest.fixture
+def gemini_upstream(gemini_server: Gemini) -> Iterator[ScriptedUpstream]:
+    yield from _judged(gemini_server)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ CREDENTIALS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cooki
 ONCE = (
     "authorization",
     "x-api-key",
+    "x-goog-api-key",
     "content-type",
     "content-length",
     "anthropic-version",

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import anthropic
 import openai
 import pytest
+from google import genai
 
 from tests.fakes.anthropic import Anthropic
+from tests.fakes.gemini import Gemini
 from tests.fakes.openai import OpenAI
 
 
@@ -33,4 +35,10 @@ def anthropic_sdk(anthropic_upstream: Anthropic) -> Iterator[anthropic.Anthropic
     with anthropic.Anthropic(
         base_url=anthropic_upstream.base_url, api_key=anthropic_upstream.key, max_retries=0
     ) as client:
+        yield client
+
+
+@pytest.fixture
+def gemini_sdk(gemini_upstream: Gemini) -> Iterator[genai.Client]:
+    with genai.Client(api_key=gemini_upstream.key, http_options={"base_url": gemini_upstream.url}) as client:
         yield client

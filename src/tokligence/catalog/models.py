@@ -100,6 +100,7 @@ class Dialect(Struct, frozen=True):
     # Chat: the field in which a model's earlier reasoning goes back to it, "reasoning_content" (DeepSeek, Kimi) or
     # "reasoning_details" (OpenRouter); "": it is not sent back.
     reasoning_field: str = ""
+    json_schema: bool = True  # Gemini: takes JSON Schema; else only its subset of OpenAPI (`parameters`)
 
 
 def unknown(model: str) -> ModelCard:

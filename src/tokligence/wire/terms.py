@@ -28,10 +28,24 @@ FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
         "verbosity": "text.verbosity",
     },
     ProtocolId.GEMINI: {
+        "frequency_penalty": "generationConfig.frequencyPenalty",
+        "logprobs": "generationConfig.responseLogprobs",
         "max_tokens": "generationConfig.maxOutputTokens",
+        "n": "generationConfig.candidateCount",
+        "presence_penalty": "generationConfig.presencePenalty",
         "reasoning": "generationConfig.thinkingConfig",
+        "reasoning.display": "generationConfig.thinkingConfig.includeThoughts",
+        "reasoning.effort": "generationConfig.thinkingConfig.thinkingLevel",
         "response_format": "generationConfig.responseJsonSchema",
+        "response_format.strict": "generationConfig.responseJsonSchema",
+        "seed": "generationConfig.seed",
+        "service_tier": "serviceTier",
         "stop": "generationConfig.stopSequences",
+        "temperature": "generationConfig.temperature",
+        "tool_choice": "toolConfig.functionCallingConfig",
+        "top_k": "generationConfig.topK",
+        "top_logprobs": "generationConfig.logprobs",
+        "top_p": "generationConfig.topP",
     },
     ProtocolId.ANTHROPIC: {
         "reasoning": "thinking",
@@ -49,12 +63,13 @@ TOOL: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
     ProtocolId.OPENAI_CHAT: {"parameters": "function.parameters", "strict": "function.strict"},
     ProtocolId.OPENAI_RESPONSES: {},
     ProtocolId.ANTHROPIC: {"parameters": "input_schema"},
-    ProtocolId.GEMINI: {"parameters": "parametersJsonSchema"},
+    ProtocolId.GEMINI: {},
 }
 """The same for the fields of a tool."""
 
 _TOOL: Final = re.compile(r"(tools\[\d+\])\.(\w+)")
 _SYSTEM: Final = "system.content["
+_CONTENT: Final = ".content["
 
 
 def in_terms(losses: Sequence[Loss], request: Request) -> tuple[Loss, ...]:
@@ -73,4 +88,6 @@ def _renamed(loss: Loss, origin: ProtocolId, max_tokens: str | None) -> Loss:
         path = None if name is None else f"{tool.group(1)}.{name}"
     if path is None and loss.path.startswith(_SYSTEM):
         path = "system[" + loss.path.removeprefix(_SYSTEM)  # Anthropic's, where it is an array itself
+    if path is None and origin is ProtocolId.GEMINI and _CONTENT in loss.path:
+        path = loss.path.replace(_CONTENT, ".parts[")
     return loss if path is None else replace(loss, path=path)
