@@ -119,7 +119,8 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
         O,
         False,
         "The provider {provider} has no API key.",
-        "Set {setting} (environment {variable}) and restart, or route the model elsewhere.",
+        "Set {setting} (environment {variable}) and restart, or have another model serve these: "
+        "tgw config set model_provider_routes '{pattern}→MODEL' (tgw models lists what there is).",
     ),
     "gateway.loop": ErrorSpec(
         508,

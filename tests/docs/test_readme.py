@@ -191,8 +191,8 @@ def test_the_log_that_is_followed_shows_translations(gateway: User, anthropic_up
         shell.stdout.close()
 
 
-NOT_ALONE = ("tgw start", "tgw config set")
-"""One would not end, one wants words; other tests run them."""
+NOT_ALONE = ("tgw start", "tgw config set", "tgw run codex --model claude-sonnet-4-5-20250929")
+"""One would not end, one wants words, one an installed agent; other tests run them."""
 
 
 def test_every_command_that_is_named_works(gateway: User) -> None:

@@ -130,6 +130,7 @@ def test_a_family_whose_provider_has_no_key_says_what_to_set():
     error = caught.value
     assert (error.code, error.status) == ("provider.not_configured", 503)
     assert "anthropic_api_key" in error.text
+    assert "tgw config set model_provider_routes 'claude*→MODEL'" in error.text
 
 
 def test_a_catch_all_takes_what_no_configured_provider_does():

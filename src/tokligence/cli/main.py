@@ -37,6 +37,10 @@ COMMANDS: Final[dict[str, Command]] = {
     "config": Command("show and change settings", "tgw config set port 3000"),
     "routes": Command("show which models go where", "tgw routes explain gpt-4"),
     "models": Command("list the models that can be asked for", "tgw models"),
+    "connect": Command("set up an agent to ask the gateway", "tgw connect claude-code"),
+    "run": Command(
+        "start an agent that asks the gateway", "tgw run codex --model claude-sonnet-4-5-20250929"
+    ),
     "usage": Command("show tokens and costs", "tgw usage --by model --since 7d"),
 }
 

@@ -146,7 +146,7 @@ def _finish(desk: Desk, name: str, file: Path, document: Document, *, line: int,
         if _sound(desk):
             raise
         warnings = [*warnings, str(error)]
-    _replace(file, text, private=is_secret(name))
+    replace_file(file, text, private=is_secret(name))
     field = FIELDS.get(name)
     overridden = None if loaded is None else _stronger(loaded, name)
     restart = field is not None and not field.setting.reload
@@ -175,11 +175,11 @@ def write_samples(home: Home, *, force: bool = False) -> tuple[Path, ...]:
     }
     missing = [file for file in samples if force or not file.exists()]
     for file in missing:
-        _replace(file, samples[file], private=True)
+        replace_file(file, samples[file], private=True)
     return tuple(missing)
 
 
-def _replace(file: Path, text: str, *, private: bool) -> None:
+def replace_file(file: Path, text: str, *, private: bool) -> None:
     """Puts `text` in the place of a file at once: a crash leaves the old or the new one. `private`: only this user
     may read it afterwards; else an existing file keeps its mode."""
     make_private_dir(file.parent, tighten=False)

@@ -191,7 +191,10 @@ class Router:
 
     def _not_configured(self, provider: str) -> GatewayError:
         setting, variable = self._providers.unset[provider]
-        return GatewayError("provider.not_configured", provider=provider, setting=setting, variable=variable)
+        pattern = next((r.route.pattern for r in self._idle if r.route.target == provider), f"{provider}*")
+        return GatewayError(
+            "provider.not_configured", provider=provider, setting=setting, variable=variable, pattern=pattern
+        )
 
     def _check(self, route: Route) -> None:
         """Follow a user's route once, so that a loop is found when it is loaded."""
