@@ -1,4 +1,4 @@
-"""A process that books calls until it is killed: `python -m tests.ledger.load HOME PREFIX SYNC`.
+"""A process that books calls until it is killed: `python -m tests.ledger.load HOME PREFIX SYNC ATTEMPTS`.
 
 Writes "s ID" before a call is booked as started and "e ID" after it is booked as ended: what a client would see.
 """
@@ -19,7 +19,7 @@ UNDER_WAY = 7
 """Calls that are open at any time."""
 
 
-def main(home: Path, prefix: str, sync: SyncPolicy) -> None:
+def main(home: Path, prefix: str, sync: SyncPolicy, attempts: int) -> None:
     ledger = Ledger.open(home / "ledger.db", home / "journal", sync=sync, segment_bytes=20_000)
     open_calls: deque[str] = deque()
     for number in itertools.count():
@@ -29,9 +29,9 @@ def main(home: Path, prefix: str, sync: SyncPolicy) -> None:
         open_calls.append(request_id)
         if len(open_calls) > UNDER_WAY:
             done = open_calls.popleft()
-            ledger.ended(ended(done, attempt_log=(attempt(),)))
+            ledger.ended(ended(done, attempt_log=(attempt(),) * attempts))
             os.write(1, f"e {done}\n".encode())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], SyncPolicy(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], SyncPolicy(sys.argv[3]), int(sys.argv[4]))

@@ -10,6 +10,7 @@ from tokligence.ledger.rows import (
     MAX_INTEGER,
     interrupted,
     read_batch,
+    rows_of,
     storable,
 )
 
@@ -104,3 +105,43 @@ def test_what_is_storable_fits_any_database(value):
 
 def test_a_lone_surrogate_is_replaced():
     assert storable("a\ud800b") == "a?b"
+
+
+names = st.none() | st.text(max_size=5)
+numbers = st.integers(0, MAX_INTEGER)
+
+
+@given(
+    st.lists(
+        st.builds(
+            ended,
+            st.text(min_size=1, max_size=5),
+            stream=st.booleans(),
+            key_name=names,
+            model_served=names,
+            outcome=st.sampled_from(Outcome),
+            usage_source=st.sampled_from(UsageSource),
+            cost_picousd=st.none() | numbers,
+            input_tokens=numbers,
+            web_searches=numbers,
+            losses=names,
+            upstream_request_id=names,
+            attempt_log=st.sampled_from(
+                [(), (attempt(),), (attempt(), attempt(usage_source=UsageSource.NONE))]
+            ),
+        ),
+        max_size=5,
+    )
+)
+def test_rows_of_records_at_hand_are_those_of_what_the_journal_holds(records):
+    at_hand, unreadable = rows_of(records)
+    assert unreadable == []
+    read, _ = read_batch(map(encode, records))
+    assert [list(row) for row in at_hand.calls] == read.calls
+    assert at_hand.attempts == read.attempts
+
+
+def test_a_record_at_hand_that_cannot_be_read_back_stops_no_other():
+    at_hand, unreadable = rows_of([ended("a"), ended("bad", attempt_log=7), ended("b")])
+    assert [row[0] for row in at_hand.calls] == ["a", "b"]
+    assert len(unreadable) == 1

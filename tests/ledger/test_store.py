@@ -11,7 +11,14 @@ import pytest
 from tests.ledger.records import attempt, batch, ended, started
 from tokligence.errors import GatewayError
 from tokligence.ledger.record import Outcome, UsageSource
-from tokligence.ledger.rows import ATTEMPT_COLUMNS, CALL_COLUMNS, Batch, interrupted
+from tokligence.ledger.rows import (
+    ATTEMPT_COLUMNS,
+    CALL_COLUMNS,
+    Batch,
+    interrupted,
+    read_batch,
+    rows_of,
+)
 from tokligence.ledger.schema import MIGRATIONS
 from tokligence.ledger.store import SqliteStore, StoreUnavailable, _insert_rows, _insert_sql
 
@@ -397,3 +404,40 @@ def test_statements_stay_below_the_variables_an_old_sqlite_allows():
     _insert_rows(db, _insert_sql("t", ("a", "b"), ""), [[i, i] for i in range(123)], 20)
     assert db.execute("SELECT count(*), min(a), max(a) FROM t").fetchone() == (123, 0, 122)
     db.close()
+
+
+ALIKE = {
+    "all": {},
+    "but for what is seldom": {"cache_read_tokens": (0, 5, 7), "reasoning_tokens": (1, 0, 0)},
+    "in little": {"model_asked": ("a", None, "b"), "outcome": tuple(Outcome)[:3], "stream": (True, False)},
+}
+
+
+@pytest.mark.parametrize("count", [9, 10, 99, 100, 345])
+@pytest.mark.parametrize("differing", ALIKE.values(), ids=ALIKE)
+@pytest.mark.parametrize("variables", [999, 32_766])
+def test_rows_that_are_alike_are_booked_as_each_by_itself(sqlite, monkeypatch, count, differing, variables):
+    records = [
+        ended(
+            f"req_{i:04}",
+            input_tokens=i,
+            **{name: values[i % len(values)] for name, values in differing.items()},
+        )
+        for i in range(count)
+    ]
+    sqlite.store._db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, variables)
+    at_hand, _ = rows_of(records)
+    assert sqlite.store.post(at_hand) == []
+    read, _ = read_batch(map(msgspec.msgpack.encode, records))
+    db = sqlite3.connect(sqlite.path)
+    booked = db.execute(f"SELECT {', '.join(CALL_COLUMNS)} FROM calls ORDER BY seq").fetchall()
+    db.close()
+    assert [list(row) for row in booked] == read.calls
+
+
+def test_rows_that_are_alike_leave_booked_ones_and_replace_interrupted_ones(sqlite):
+    sqlite.store.post(Batch([interrupted_row("req_0003")], []))
+    sqlite.store.post(batch(ended("req_0005", status=500)))
+    sqlite.store.post(rows_of([ended(f"req_{i:04}") for i in range(10)])[0])
+    found = {row["request_id"]: row["status"] for row in sqlite.read("SELECT * FROM usage_log")}
+    assert found == {f"req_{i:04}": 500 if i == 5 else 200 for i in range(10)}

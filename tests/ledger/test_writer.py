@@ -10,6 +10,7 @@ import pytest
 
 from tests.ledger.records import attempt, ended, started
 from tokligence.errors import GatewayError
+from tokligence.ledger import journal as journal_module
 from tokligence.ledger import poster as poster_module
 from tokligence.ledger.journal import Journal, SyncPolicy, leftover_segments
 from tokligence.ledger.writer import Ledger
@@ -48,8 +49,10 @@ class Home:
             db.close()
 
 
-@pytest.fixture
-def home(tmp_path):
+@pytest.fixture(params=[journal_module.RECENT, 3, 0], ids=["at hand", "a few at hand", "from the files"])
+def home(request, tmp_path, monkeypatch):
+    """Of calls that are at hand in memory, are not any more, or never were."""
+    monkeypatch.setattr(journal_module, "RECENT", request.param)
     home = Home(tmp_path)
     yield home
     for ledger in home.ledgers:
@@ -293,6 +296,7 @@ def test_a_journal_that_cannot_be_read_back_raises_the_alarm_and_loses_nothing(h
         return read(self, end)
 
     monkeypatch.setattr(Tail, "read", failing)
+    monkeypatch.setattr(journal_module, "RECENT", 0)  # what is at hand need not be read
     ledger = home.open()
     call(ledger, "a")
     assert alarm_is(ledger, True)

@@ -2,13 +2,15 @@
 
     started ──> [S] ... upstream ... ended ──> [E] ──> last byte to the client
                           │ current segment (full: sealed, the next one begins)
-    poster reads behind ──┘ ──> database ──> sealed segment deleted
+    poster follows behind ┘ ──> database ──> sealed segment deleted
 
 * One `write(2)` per record, on an O_APPEND descriptor, before the call returns: what was written survives
   `kill -9`; power loss is the matter of `SyncPolicy`.
 * A segment is never renamed or rewritten, and a new one begins with the start records of all calls under way;
   so a segment whose rows are posted can go, and everything unfinished is found in those that are left.
 * A failed write is taken back (the file is cut to its last whole record), so that the next may succeed.
+* The newest calls are also at hand in memory (`take`), so that a poster that keeps up need not read the files. What waits
+  for longer takes no memory.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ from tokligence.ledger.rows import storable
 SEGMENT_BYTES: Final = 8 << 20
 """About 16,000 calls: a start after `kill -9` reads at most that much of what was already posted."""
 
+RECENT: Final = 4096
+"""Calls at hand in memory, until they are taken: several times what ends while the poster collects."""
+
 # Bytes, and so a batch of the poster: one to two hundred calls. Small, since the event loop's thread cannot run while
 # the poster's decodes a piece.
 _READ: Final = 1 << 15
@@ -54,10 +59,11 @@ class SyncPolicy(StrEnum):
 
 class Segment:
     """One file. `size`: bytes of whole records; grown by the writing thread only. `synced`: bytes known to be on
-    the disk; grown by the posting thread only. `sealed`: nothing will be added, `size` is final. `full_at`: the
-    size, bytes, at which the next segment begins."""
+    the disk; grown by the posting thread only. `sealed`: nothing will be added, `size` and `calls` are final. `calls`:
+    the journal's number of the last call that ended in it or before. `full_at`: the size, bytes, at which the next
+    segment begins; `look_at`: the size from which on the journal may be over its limit, at most `full_at`."""
 
-    __slots__ = ("fd", "full_at", "path", "reader", "sealed", "size", "synced")
+    __slots__ = ("calls", "fd", "full_at", "look_at", "path", "reader", "sealed", "size", "synced")
 
     def __init__(self, path: Path, full_at: int) -> None:
         self.path = path
@@ -65,8 +71,10 @@ class Segment:
         # Opened now: whoever deletes the file under us takes nothing that waits to be posted.
         self.reader: BinaryIO = path.open("rb", buffering=0)
         self.full_at = full_at
+        self.look_at = 0
         self.size = 0
         self.synced = 0
+        self.calls = 0
         self.sealed = False
 
     def sync(self) -> None:
@@ -82,9 +90,10 @@ class Segment:
 
 
 class Journal:
-    """The segments of this process. `started` and `ended` belong to one thread, `release` to the posting thread.
+    """The segments of this process. `started` and `ended` belong to one thread, `take` and `release` to the posting thread.
 
-    `max_bytes`: above it new calls are refused; a call under way may still end. `calls`: end records written.
+    `max_bytes`: above it new calls are refused; a call under way may still end. `calls`: end records written, which
+    numbers them from 1.
     """
 
     def __init__(
@@ -108,9 +117,7 @@ class Journal:
         self._write = write
         self._encode = msgspec.msgpack.Encoder().encode
         self._open: dict[str, bytes] = {}
-        # Two counters, one per thread: neither ever writes the other's.
-        self._appended = 0
-        self._released = 0
+        self._recent: deque[tuple[int, CallEnded]] = deque()
         self._number = max((_worker_and_number(path)[1] for path in leftover_segments(directory)), default=0)
         self._current = self._create(0)
         self.segments.append(self._current)
@@ -118,7 +125,7 @@ class Journal:
     @property
     def disk_bytes(self) -> int:
         """On disk now, of this process."""
-        return self._appended - self._released
+        return sum(segment.size for segment in tuple(self.segments))
 
     @property
     def unfinished(self) -> tuple[bytes, ...]:
@@ -127,33 +134,52 @@ class Journal:
 
     def started(self, record: CallStarted) -> None:
         """Books that a call begins. Raises GatewayError `gateway.ledger_unavailable`; then nothing is booked."""
-        if self._appended - self._released >= self._max_bytes:
-            raise self._full()
+        segment = self._current
+        if segment.size >= segment.look_at:
+            segment = self._look(under_way=False)
         try:
             framed = frame(STARTED, self._encode(record))
         except _UNSTORABLE:
             framed = self._mended(STARTED, record)
-        self._append(framed)
+        self._append(segment, framed)
         self._open[record.request_id] = framed
 
     def ended(self, record: CallEnded) -> None:
         """Books the outcome; `started` need not have come before. Raises GatewayError `gateway.ledger_unavailable`;
         then a started call stays under way: it may be ended again, else it becomes an interrupted one."""
-        request_id = record.request_id
-        if self._appended - self._released >= self._max_bytes and request_id not in self._open:
-            raise self._full()
+        segment = self._current
+        if segment.size >= segment.look_at:
+            segment = self._look(under_way=record.request_id in self._open)
+        recent = self._recent
         try:
             framed = frame(ENDED, self._encode(record))
         except _UNSTORABLE:
-            framed = self._mended(ENDED, record)
-        self._append(framed)
-        self._open.pop(request_id, None)
-        self.calls += 1
+            self._append(segment, self._mended(ENDED, record))
+            recent.clear()  # as mended it stands in the file only, and those before it there too
+            self.calls += 1
+        else:
+            self._append(segment, framed)
+            calls = self.calls + 1
+            if len(recent) < RECENT:
+                recent.append((calls, record))
+            else:  # nobody keeps up
+                recent.clear()
+            self.calls = calls
+        self._open.pop(record.request_id, None)
+
+    def take(self) -> list[tuple[int, CallEnded]]:
+        """The newest calls with their numbers, ascending. One that is missing was not taken in time; it stands in the
+        files, as they all do."""
+        taken = []
+        recent = self._recent
+        with suppress(IndexError):
+            while True:
+                taken.append(recent.popleft())
+        return taken
 
     def release(self) -> None:
         """Deletes the oldest segment, whose rows are all posted."""
         segment = self.segments.popleft()
-        self._released += segment.size
         segment.close()
         with suppress(OSError):  # what stays is replayed by the next start, which changes nothing
             segment.path.unlink()
@@ -167,10 +193,7 @@ class Journal:
         """Someone sent a number, a name or a character that no database takes: that there is a row counts for more."""
         return frame(kind, self._encode(storable(msgspec.to_builtins(record))))
 
-    def _append(self, framed: bytes) -> None:
-        segment = self._current
-        if segment.size >= segment.full_at:
-            segment = self._next()
+    def _append(self, segment: Segment, framed: bytes) -> None:
         try:
             written = self._write(segment.fd, framed)
             if written != len(framed):
@@ -181,7 +204,6 @@ class Journal:
             self._take_back(segment)
             raise GatewayError("gateway.ledger_unavailable", reason=error.strerror or str(error)) from error
         segment.size += len(framed)
-        self._appended += len(framed)
 
     def _write_rest(self, fd: int, framed: bytes, written: int) -> None:
         while written < len(framed):
@@ -197,6 +219,19 @@ class Journal:
         except OSError:
             self._write = _refuse
 
+    def _look(self, *, under_way: bool) -> Segment:
+        """The segment for a record, when the current one is full or the journal may be over its limit. Raises
+        `gateway.ledger_unavailable` if it is, unless for the end of a call under way."""
+        room = self._max_bytes - self.disk_bytes
+        if room <= 0 and not under_way:
+            raise self._full()
+        segment = self._current
+        if segment.size >= segment.full_at:
+            segment = self._next()
+        # As long as no more than the room is written the limit cannot be reached: releasing only makes more of it.
+        segment.look_at = min(segment.full_at, segment.size + room)
+        return segment
+
     def _next(self) -> Segment:
         """The next segment, which repeats the starts of calls under way; the full one again if there can be none."""
         full, carried = self._current, b"".join(self._open.values())
@@ -211,9 +246,9 @@ class Journal:
             segment.path.unlink(missing_ok=True)
             return full
         segment.size = len(carried)
-        self._appended += len(carried)
         self.segments.append(segment)
         self._current = segment
+        full.calls = self.calls
         full.sealed = True  # last: the posting thread may release it from now on
         return segment
 

@@ -1,9 +1,9 @@
-"""The thread between the journal and the database: reads behind the journal, posts in batches, never gives up.
+"""The thread between the journal and the database: follows the journal, posts in batches, never gives up.
 
     resting ──(a record was written)──> collecting (≤ 200 ms) ──> posting ──> resting
                                                        database unavailable: alarm, wait, again
-First it posts what an earlier process left. It reads the journal's files, not memory: what waits for an
-unavailable database takes no memory, and a live row and a replayed one take the same way.
+First it posts what an earlier process left. While it keeps up it takes the records that the journal has at hand; what has
+waited for longer, for an unavailable database, is read from the files. Calls are numbered, so nothing is left out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from typing import Final, TypeVar
 from tokligence.ledger import rows
 from tokligence.ledger.frames import ENDED
 from tokligence.ledger.journal import Journal, SyncPolicy, Tail
+from tokligence.ledger.record import CallEnded
 from tokligence.ledger.replay import Leftovers
 from tokligence.ledger.rows import Batch
 from tokligence.ledger.store import Store, StoreUnavailable
 
 HURRY_CALLS: Final = 1000
+BATCH: Final = 500
+"""Calls in one transaction, of those at hand."""
 COLLECT_S: Final = 0.2
 SYNC_S: Final = 1.0
 BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -47,6 +50,7 @@ class Poster:
         self._leftovers = leftovers
         self._sync = sync
         self._tail = Tail(journal.segments[0].reader)
+        self._read = 0  # the number of the last call that the tail has come by
         self._database_alarm: str | None = None
         self._disk_alarm: str | None = None
         self._synced_at = 0.0
@@ -127,46 +131,75 @@ class Poster:
 
     def _post_journal(self) -> bool:
         """Posts what the journal holds now and deletes the segments that are done; False: the disk did not let us."""
+        self._sync_journal()
         calls = self._journal.calls
+        taken = self._journal.take()
+        if self._is_all(taken, calls):
+            self._post_taken(taken)
+        elif calls > self.posted and not self._post_files():
+            return False
+        self._advance_to(calls)  # past records that could not be read back, if any
+        self.hurry_at = self._journal.calls + HURRY_CALLS
+        return True
+
+    def _is_all(self, taken: list[tuple[int, CallEnded]], calls: int) -> bool:
+        """Whether every call up to number `calls` is posted or among these, with no gap between."""
+        if not taken:
+            return False
+        first, last = taken[0][0], taken[-1][0]
+        return first <= self.posted + 1 and last >= calls and last - first == len(taken) - 1
+
+    def _post_taken(self, taken: list[tuple[int, CallEnded]]) -> None:
+        for start in range(max(self.posted + 1 - taken[0][0], 0), len(taken), BATCH):
+            piece = taken[start : start + BATCH]
+            batch, unreadable = rows.rows_of([record for _, record in piece])
+            self._post_read(batch, unreadable)
+            number = piece[-1][0]
+            while (segment := self._journal.segments[0]).sealed and segment.calls <= number:
+                self._release()
+            self._advance_to(number)
+
+    def _post_files(self) -> bool:
+        """Reads on in the files to where they end now; False: the disk did not let us."""
         while True:
-            self._sync_journal()
             segment = self._journal.segments[0]
             sealed, size = segment.sealed, segment.size  # in this order: a sealed size is final
             if not self._post_segment(size):
                 return False
             if not sealed:
-                break
+                return True
             self._release()
-        self._advance(calls - self.posted)  # past records that could not be read back, if any
-        self.hurry_at = self._journal.calls + HURRY_CALLS
-        return True
+            self._sync_journal()
 
     def _post_segment(self, size: int) -> bool:
         """Posts the calls of the oldest segment up to `size`, bytes; False: the disk did not let us."""
+        tail = self._tail
         try:
-            for frames in self._tail.read(size):
+            for frames in tail.read(size):
                 payloads = [payload for kind, payload in frames if kind == ENDED]
-                batch, unreadable = rows.read_batch(payloads)
-                if unreadable:
-                    self._refuse(unreadable)
-                self._post(batch)
-                self._advance(len(payloads))
+                # Broken bytes may have held calls, and then the numbers are not right; twice posted does no harm.
+                known = 0 if tail.frames.gaps else max(self.posted - self._read, 0)
+                self._read += len(payloads)
+                self._post_read(*rows.read_batch(payloads[known:]))
+                self._advance_to(self._read)
         except OSError as error:
             self._disk_alarm = f"the journal cannot be read: {error}"
             self._pause(BACK_OFF_S[-1])
             return False
         return True
 
-    def _advance(self, calls: int) -> None:
-        if calls > 0:
+    def _advance_to(self, number: int) -> None:
+        """All calls up to this one are through."""
+        if number > self.posted:
             with self._progress:
-                self.posted += calls
+                self.posted = number
                 self._progress.notify_all()
 
     def _release(self) -> None:
         """Deletes the oldest segment, once its rows are as durable as it was."""
         if self._sync is not SyncPolicy.OFF:
             self._retry(self._store.sync)
+        self._read = self._journal.segments[0].calls
         self._journal.release()
         if self._journal.segments:
             self._tail = Tail(self._journal.segments[0].reader)
@@ -178,6 +211,11 @@ class Poster:
             self._release()
 
     # --- the database and the disk
+
+    def _post_read(self, batch: Batch, unreadable: Sequence[str]) -> None:
+        if unreadable:
+            self._refuse(unreadable)
+        self._post(batch)
 
     def _post(self, batch: Batch) -> None:
         if batch.calls:

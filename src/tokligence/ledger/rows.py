@@ -1,20 +1,21 @@
 """From a journal's record to the values of a table's row. Pure.
 
-The live path and the replay after a crash both come through here, from the same bytes. A row is a plain list in
-the order of its column table: databases bind plain values several times faster than enums and structs.
+The replay after a crash reads the bytes that the live path has written; rows made of records at hand are the same. A row
+is in the order of its column table. Its values are plain, or of a kind of `str` or `int` (an outcome, a bool).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from tokligence.ledger.record import Attempt, CallEnded, CallStarted, Outcome, UsageSource
 
 Value: TypeAlias = str | int | None
-Row: TypeAlias = list[Value]
+Row: TypeAlias = Sequence[Value]
 
 CALL_COLUMNS: Final[tuple[str, ...]] = CallEnded.__struct_fields__[:-1]
 """Columns of a call: the fields of `CallEnded` without `attempt_log`, which has rows of its own."""
@@ -78,6 +79,23 @@ def read_batch(payloads: Iterable[bytes]) -> tuple[Batch, list[str]]:
             if attempt[_ATTEMPT_SOURCE] == _NONE:
                 _forget(attempt, _ATTEMPT_TOKENS)
             batch.attempts.append([values[0], number, *attempt])
+    return batch, unreadable
+
+
+def rows_of(records: Iterable[CallEnded]) -> tuple[Batch, list[str]]:
+    """The same as `read_batch` makes of what the journal holds of these records."""
+    batch = Batch([], [])
+    unreadable: list[str] = []
+    calls = batch.calls
+    for record in records:
+        row = astuple(record)
+        if row[-1] or row[_SOURCE - 1] == _NONE:
+            one, reasons = read_batch((_encode(record),))
+            calls += one.calls
+            batch.attempts.extend(one.attempts)
+            unreadable += reasons
+        else:
+            calls.append(row[:-1])
     return batch, unreadable
 
 
