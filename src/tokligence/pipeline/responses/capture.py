@@ -78,14 +78,14 @@ class Overheard:
 
 
 class Collected:
-    """Takes a stream that no client waits for. `events`: each as it was sent; `refused`: the status, headers and body
+    """Takes a stream that no client waits for. `events`: each as it was sent; `answer`: the status, headers and body
     of an answer that is no stream; `response`: as the newest event has it."""
 
     gone = False
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
-        self.refused: tuple[int, Headers, bytes] | None = None
+        self.answer: tuple[int, Headers, bytes] | None = None
         self.headers: Headers = []
         self.started = False
         self.ended = False
@@ -111,7 +111,7 @@ class Collected:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         self.started = self.ended = True
-        self.refused = (status, headers, body)
+        self.answer = (status, headers, body)
         self._tell()
 
     async def drained(self) -> None:

@@ -24,6 +24,7 @@ from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.outbound import JSON
 from tokligence.pipeline.responses.asked import answer, decoded, page, whole_number
 from tokligence.pipeline.responses.capture import Collected, Overheard
+from tokligence.pipeline.responses.compact import compacted, request_body, unfolded
 from tokligence.pipeline.responses.items import (
     Item,
     array,
@@ -59,6 +60,9 @@ class _Background(Struct):
     task: asyncio.Task[None]
     collected: Collected
 
+
+REWRITTEN: Final = (b"item_reference", b'"compaction"')
+"""Kinds of items that no upstream knows which keeps no state."""
 
 _encode = msgspec.json.encode
 
@@ -130,7 +134,7 @@ class Responses:
         given = () if raw is None else items_of(raw, "input", self._hub.ids.new)
         stores = [] if session is None else [session]
         if not native:
-            given = resolved(given, lambda name: self._item(owner, name, session))
+            given = unfolded(resolved(given, lambda name: self._item(owner, name, session)))
             if wants.store is not False and not self._off:
                 stores.append(self._store)
         return _Kept(
@@ -172,6 +176,27 @@ class Responses:
             if found is not None:
                 self._store.put(found.with_items((*kept.input, *output)), now)
 
+    async def compact(self, call: Call, sink: Sink) -> None:
+        """A shorter history for the same conversation. An upstream that keeps its own state compacts itself."""
+        wants = decoded(call.body, _Wants)
+        prior, _ = self._found(call.principal.key_name, wants, None)
+        native = self._native(wants.model)
+        if native and prior is None:
+            await self._elsewhere(call, sink)
+            return
+        if prior is None:
+            self._must_be_known(wants)
+        kept = self._begun(call, wants, None, prior, native=False)
+        items = (*kept.history, *kept.input)
+        collected = Collected()
+        await self._run(replace(call, body=request_body(TopLevel(call.body).values, items)), collected)
+        if collected.answer is None:
+            raise GatewayError("gateway.internal")
+        status, headers, body = collected.answer
+        if status == 200:
+            body = compacted(body, items, self._hub.ids.new("cmp_"))
+        sink.whole(status, headers, body)
+
     # --- in the background --------------------------------------------------------------------------
 
     async def _in_background(self, call: Call, sink: Sink, kept: _Kept, *, stream: bool) -> None:
@@ -181,8 +206,8 @@ class Responses:
         task = self._hub.loop.create_task(self._collect(inner, collected, kept))
         while collected.response is None and not collected.ended:
             await collected.more()
-        if collected.refused is not None:
-            sink.whole(*collected.refused)
+        if collected.answer is not None:
+            sink.whole(*collected.answer)
             return
         if collected.response is None:
             raise GatewayError("gateway.internal")
@@ -307,7 +332,7 @@ def _conversation_id(named: str | dict[str, Raw] | None) -> str | None:
 
 def _continued(body: bytes, kept: _Kept, *, forget: bool) -> bytes:
     """The request with all that came before in its input. `forget`: the upstream must not look for it itself."""
-    if not kept.history and (forget or b"item_reference" not in body):
+    if not kept.history and (forget or not any(word in body for word in REWRITTEN)):
         return body
     body = _with(body, "input", array((*kept.history, *kept.input)))
     for name in ("previous_response_id", "conversation") if forget else ():
