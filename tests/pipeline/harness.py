@@ -100,8 +100,9 @@ class Control:
     def __init__(self) -> None:
         self.crashes: list[BaseException] = []
 
-    def crashed(self, error: BaseException, call: Call, request_id: str | None = None) -> None:
+    def crashed(self, error: BaseException, call: Call) -> str:
         self.crashes.append(error)
+        return "req_crashed"
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the pipeline's tests do not ask for {name}")

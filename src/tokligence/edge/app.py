@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tokligence.conversation import ProtocolId
-from tokligence.edge.guard import Guard
+from tokligence.edge.guard import Guard, cors_headers
+from tokligence.edge.handling import Handler
 from tokligence.edge.paths import ADMIN, MODEL_PREFIX, Does, Endpoint, Shape, error_shape, find, is_listing
 from tokligence.edge.refusal import JSON, refusal
 from tokligence.errors import GatewayError
@@ -48,7 +49,7 @@ class Control(Protocol):
 
     async def models(self) -> bytes: ...
 
-    def crashed(self, error: BaseException, call: Call, request_id: str | None = None) -> None: ...
+    def crashed(self, error: BaseException, call: Call) -> str: ...
 
 
 class App:
@@ -87,9 +88,30 @@ class App:
         except Exception as error:  # the edge is where an unforeseen error stops
             if sink.started:
                 raise
-            request_id = self.hub.ids.new("req_")
-            self._control.crashed(error, call, request_id)
+            request_id = self._control.crashed(error, call)
             self._refuse(_shape(path, call), sink, GatewayError("gateway.internal"), request_id)
+
+    def route(self, call: Call) -> Handler | None:
+        """The server's `Route`: model calls of those who may make them. All else is decided, and refused, call by
+        call."""
+        endpoint, plain = find(call.path)
+        if endpoint is None or endpoint.does is not Does.MODEL_CALL or call.method not in endpoint.methods:
+            return None
+        if cors_headers(call, self.guard.rules):
+            return None
+        try:
+            principal = self.guard.check(call)
+            require_json(call)
+        except GatewayError:
+            return None
+        hub, protocol = self.hub, endpoint.protocol
+
+        def answer(call: Call, sink: Sink) -> Awaitable[None]:
+            call.principal = principal
+            call.path = plain
+            return ModelCall(hub, call, sink, protocol).run()
+
+        return answer
 
     async def _answer(self, call: Call, sink: Sink) -> None:
         if self.guard.preflight(call, sink):

@@ -37,11 +37,12 @@ from tokligence.edge.derive import (
     secrets_of,
 )
 from tokligence.edge.guard import Guard
+from tokligence.edge.handling import Handling
 from tokligence.edge.listen import AddressInUse
 from tokligence.edge.observe import CallObserver
 from tokligence.edge.refusal import refusal_at
 from tokligence.edge.runfile import RunState, forget, write_private
-from tokligence.edge.server import Server
+from tokligence.edge.server import Server, ended
 from tokligence.edge.signals import handled
 from tokligence.errors import GatewayError
 from tokligence.ledger.journal import SyncPolicy
@@ -102,7 +103,9 @@ class Gateway:
         meter = Meter(self._ledger, CallObserver(self._metrics, log))
         self._hub = Hub(state, _client(state), meter, self._ids)
         self._app = App(self._hub, Guard(new_rules), self)
-        self._server = Server(self._app, limits(self.settings), self._error_answer, self.crashed)
+        self._server = Server(
+            self._app, limits(self.settings), self._error_answer, self.crashed, self._app.route
+        )
 
     # --- the life of the process --------------------------------------------------------------------
 
@@ -245,6 +248,7 @@ class Gateway:
         self._hub.state = state
         self._app.guard = Guard(new_rules)
         self._server.limits = limits(settings)
+        self._server.forget_heads()
         self._log.set_level(settings.log_level)
         self._log.set_limits(settings.log_max_bytes, settings.log_keep)
         self._log.hide([*secrets_of(settings), self.token])
@@ -274,10 +278,9 @@ class Gateway:
         self._retired.add(old)
         self._spawn(self._retire(old, set(self._server.tasks)))
 
-    async def _retire(self, client: Client, users: set[asyncio.Task[None]]) -> None:
+    async def _retire(self, client: Client, users: set[Handling]) -> None:
         """The requests that run now may go on with it to their end, however long that takes."""
-        if users:
-            await asyncio.wait(users)
+        await ended(users)
         self._retired.discard(client)
         await client.aclose()
 
@@ -327,19 +330,20 @@ class Gateway:
         metrics.log_lost.set(self._log.lost)
         return metrics.render()
 
-    def crashed(self, error: BaseException, call: Call, request_id: str | None = None) -> None:
+    def crashed(self, error: BaseException, call: Call) -> str:
         """A bug. The log has where, never what was said: frames and the error's type, not its text. A model call that
         has answered for it names its request in a note."""
-        if request_id is None:
-            request_id = next(iter(getattr(error, "__notes__", ())), None)
+        request_id = next(iter(getattr(error, "__notes__", ())), None) or self._ids.new("req_")
         self._log.error(
             "internal error", id=request_id, error=type(error).__name__, where=place_of(error), path=call.path
         )
+        return request_id
 
     # --- what the server asks -----------------------------------------------------------------------
 
     def _error_answer(self, path: str, error: GatewayError) -> tuple[Headers, bytes]:
-        return refusal_at(path, error, self._ids.new("req_"))
+        logged: Any = error.details.get("request_id")
+        return refusal_at(path, error, logged or self._ids.new("req_"))
 
 
 def _client(state: State) -> Client:

@@ -24,16 +24,17 @@ import asyncio
 import socket
 import struct
 import sys
-from asyncio import Task
 from enum import IntEnum
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from msgspec.structs import replace
 
 from tokligence.edge.answer import ENDED, Answer
 from tokligence.edge.body import Body, open_body
+from tokligence.edge.handling import Handler, Handling
 from tokligence.edge.head import (
     CHUNKED,
     Head,
@@ -43,6 +44,7 @@ from tokligence.edge.head import (
     read_target,
     without_upgrade,
 )
+from tokligence.edge.known import NO_HEAD
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers
 
@@ -75,7 +77,6 @@ class Reading(IntEnum):
 
 # Read often: a member looked up on its class costs several times as much.
 _IDLE, _HEAD, _BODY, _OVER = Reading
-_TASK_NAME: Final = "request"
 _NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True)
 
 
@@ -92,7 +93,9 @@ class Connection(asyncio.Protocol):
         "_head",
         "_headers",
         "_held",
+        "_known",
         "_loop",
+        "_midway",
         "_offered_upgrade",
         "_owes_continue",
         "_parser",
@@ -103,6 +106,8 @@ class Connection(asyncio.Protocol):
         "_reading",
         "_server",
         "_target",
+        "_unlearnt",
+        "_unparsed",
         "_waiting",
         "closing",
         "deadline",
@@ -127,6 +132,10 @@ class Connection(asyncio.Protocol):
         self._body_left = 0  # bytes, of an announced length
         self._fresh = 0  # body bytes since the deadline was last moved
         self._quiet = 0  # bytes fed since the parser last completed something
+        self._midway = False  # the parser is within a message
+        self._known = NO_HEAD  # the last head that came before
+        self._unlearnt: bytes | None = None  # what is being fed, while its first head may become a known one
+        self._unparsed = False  # the request under way has a known head, and the parser sees nothing of it
         self._offered_upgrade = False
         self._owes_continue = False
         self._answer: Answer | None = None
@@ -160,12 +169,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._answer is not None:
             self._hold(data)
+        elif self._reading is _IDLE and not self._midway:
+            if not self._take_known(data):
+                self._unlearnt = data
+                self._parse(data)
+                self._unlearnt = None
         elif self._reading is _OVER:
             self._dropped = True
-        elif len(data) <= SLICE:
-            self._feed(data)
+        elif self._unparsed:
+            self._take_body(data)
         else:
-            self._feed_slices(data)
+            self._parse(data)
 
     def eof_received(self) -> bool:
         """True keeps our side open."""
@@ -203,6 +217,9 @@ class Connection(asyncio.Protocol):
 
     # --- the parser's callbacks
 
+    def on_message_begin(self) -> None:
+        self._midway = True
+
     def on_url(self, url: bytes) -> None:
         self._target += url
 
@@ -224,6 +241,8 @@ class Connection(asyncio.Protocol):
         if parser.should_upgrade():
             self._decline_upgrade(headers)
         elif head.length:
+            if self._unlearnt is not None:
+                self._learn(self._unlearnt, head)
             self._reading = _BODY
             self._body_left = 0 if head.length == CHUNKED else head.length
             self._fresh = BODY_STEP
@@ -267,16 +286,92 @@ class Connection(asyncio.Protocol):
             self._headers = []  # trailers
         self._body_left = self._quiet = 0
         self._owes_continue = False
+        self._midway = False
+        self._unlearnt = None
         keep = self._parser.should_keep_alive()
         self._reading = _IDLE if keep else _OVER
         call.received = perf_counter()
         answer = Answer(self, call.method == "HEAD", head.http10, not keep)
         if self._answer is None:
-            self._begin(call, answer)
+            self._begin_soon(call, answer)
         else:
             self._waiting.append((call, answer, call.path))
 
+    # --- known heads
+
+    def _take_known(self, data: bytes) -> bool:
+        """Takes a request whose head came before; False if it is none, or anything about it is unusual."""
+        known = self._known
+        digits = known.length_in(data)
+        server = self._server
+        if not digits:
+            found = server.known.find(data)
+            if found is None:
+                return False
+            self._known = known = found
+            digits = known.length_in(data)
+        limits = server.limits
+        length = int(digits)
+        begin = known.body_at(digits)
+        size = len(data) - begin
+        if size > length or length > limits.max_body_bytes or known.limits is not limits:
+            return False
+        call = known.call(digits)
+        if size == length:
+            call.body = data[begin:]
+            self._begin_now(call)
+            return True
+        self._head = Head(call, False, length)
+        self._unparsed = True
+        self._reading = _BODY
+        self._body_left = length
+        self._fresh = BODY_STEP
+        if size:
+            self.on_body(data[begin:])
+        self._await_more()
+        return True
+
+    def _take_body(self, data: bytes) -> None:
+        """More of a body behind a known head."""
+        left = self._body_left
+        size = len(data)
+        try:
+            self.on_body(data if size <= left else data[:left])
+        except GatewayError as error:
+            self._refuse(error)
+            return
+        if size < left:
+            self._await_more()
+            return
+        call = self._head.call
+        if self._body is not None:
+            call.body = self._body.finish()
+            self._body = None
+        self._head = _NO_HEAD
+        self._unparsed = False
+        self._body_left = 0
+        self._reading = _IDLE
+        self._begin_now(call)
+        if size > left:
+            self.data_received(data[left:])
+
+    def _learn(self, data: bytes, head: Head) -> None:
+        """Called with the first head in `data`."""
+        self._unlearnt = None
+        usual = head.length != CHUNKED and not (head.http10 or head.encoding or head.expects_continue)
+        if usual and self._parser.should_keep_alive():
+            server, call = self._server, head.call
+            route = server.route
+            handler = None if route is None else route(replace(call))
+            self._known = server.known.learn(data, call, handler, server.limits) or NO_HEAD
+
     # --- reading
+
+    def _parse(self, data: bytes) -> None:
+        if len(data) <= SLICE:
+            self._feed(data)
+        else:
+            self._feed_slices(data)
 
     def _feed_slices(self, data: bytes) -> None:
         view = memoryview(data)
@@ -366,30 +461,38 @@ class Connection(asyncio.Protocol):
 
     # --- answering
 
-    def _begin(self, call: Call, answer: Answer) -> None:
+    def _begin(self, handler: Handler, call: Call, answer: Answer) -> Handling:
         self._answer = answer
         self.deadline = inf
-        # Not by `create_task`: it takes longer, also for counting names that nobody reads.
-        answer.task = Task(self._run(call, answer), loop=self._loop, name=_TASK_NAME)
-        self._server.tasks.add(answer.task)
+        handling = Handling(self, self._loop, handler, call, answer)
+        self._server.tasks.add(handling)
+        return handling
 
-    async def _run(self, call: Call, answer: Answer) -> None:
-        try:
-            await self._server.handler(call, answer)
-            if answer.progress is not ENDED and not self.lost:
-                raise RuntimeError("the handler returned before the end of its answer")
-        except GatewayError as error:
-            self._fail(answer, error, call.path)
-        except Exception as error:  # noqa: BLE001 - the edge is where an unforeseen error stops
-            self._server.crashed(error, call)
-            self._fail(answer, GatewayError("gateway.internal"), call.path)
-        except asyncio.CancelledError:
-            if not answer.ended:
-                answer.abandon()
-            raise
-        finally:
-            # Nothing more: this also runs when a closed loop drops the task, and its sockets are no more then.
-            self._server.tasks.discard(answer.task)
+    def _begin_now(self, call: Call) -> None:
+        """For a call with the known head, in the transport's callback."""
+        call.received = perf_counter()
+        handler = self._known.handler or self._server.handler
+        self._begin(handler, call, Answer(self, False, False, False)).begin()
+
+    def _begin_soon(self, call: Call, answer: Answer) -> None:
+        """Not at once: the parser is under way, or the handler of the answer before."""
+        self._loop.call_soon(self._begin(self._server.handler, call, answer).begin)
+
+    def handled(self, handling: Handling, error: BaseException | None) -> None:
+        """Of `handling.Owner`."""
+        self._server.tasks.discard(handling)
+        answer = handling.answer
+        if error is None:
+            if answer.progress is ENDED or self.lost:
+                return
+            error = _unfinished()
+        if isinstance(error, GatewayError):
+            self._fail(answer, error, handling.path)
+        elif isinstance(error, Exception):
+            request_id = self._server.crashed(error, handling.call)
+            self._fail(answer, GatewayError("gateway.internal", request_id=request_id), handling.path)
+        elif isinstance(error, asyncio.CancelledError) and not answer.ended:
+            answer.abandon()
 
     def _fail(self, answer: Answer, error: GatewayError, path: str) -> None:
         if answer.started:
@@ -430,7 +533,7 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             item, waiting, path = self._waiting.pop(0)
             if isinstance(item, Call):
-                self._begin(item, waiting)
+                self._begin_soon(item, waiting)
             else:
                 self._answer = waiting
                 self._fail(waiting, item, path)
@@ -453,7 +556,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self._loop.time() + limits.keepalive_timeout_s
         held, self._held = self._held, None
         if held is not None:
-            self.data_received(bytes(held))
+            self._parse(bytes(held))
             if self._paused_reading:
                 self._paused_reading = False
                 self.transport.resume_reading()
@@ -539,3 +642,11 @@ class Connection(asyncio.Protocol):
         elif self._ended_input and self._answer is not None and self._answer.may_probe():
             self.written += len(_CONTINUE)
             self.transport.write(_CONTINUE)
+
+
+def _unfinished() -> RuntimeError:
+    """With its traceback, which is what a log shows of an error."""
+    try:
+        raise RuntimeError("the handler returned before the end of its answer")
+    except RuntimeError as error:
+        return error

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from tokligence.edge.answer import StatusLines
+from tokligence.edge.handling import Handler, Handling
+from tokligence.edge.known import KnownHeads
 from tokligence.edge.limits import Limits
 from tokligence.edge.listen import BACKLOG, connection_limit, open_sockets, raise_file_limit
 from tokligence.edge.protocol import Connection
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Sink
+from tokligence.pipeline.contract import Call, Headers
 
-Handler = Callable[[Call, Sink], Awaitable[None]]
-"""Answers one call. A `GatewayError` that it raises before the answer begins is answered as such."""
+Route = Callable[[Call], Handler | None]
+"""What answers every call with the head of this one, as far as the head alone decides it; None: the handler of all."""
 
 ErrorWriter = Callable[[str, GatewayError], tuple[Headers, bytes]]
 """(path, error) -> headers, among them content-type, and body, in the shape that the path's clients expect."""
 
-OnCrash = Callable[[BaseException, Call], None]
-"""Told of an exception that escaped the handler; the client gets `gateway.internal`."""
+OnCrash = Callable[[BaseException, Call], str | None]
+"""Told of an exception that escaped the handler; the client gets `gateway.internal`, with the detail `request_id` as
+given back."""
 
 TICK_S: Final = 0.25
 """How often deadlines are looked at, so how late a time-out may come."""
@@ -34,16 +37,24 @@ CANCEL_S: Final = 2.0
 
 
 class Server:
-    """Made inside a running loop. `limits` may be replaced while serving (except `max_connections`)."""
+    """Made inside a running loop. `limits` may be replaced while serving (except `max_connections`). What `route`
+    said is kept until `forget_heads`."""
 
     def __init__(
-        self, handler: Handler, limits: Limits, error_writer: ErrorWriter, on_crash: OnCrash
+        self,
+        handler: Handler,
+        limits: Limits,
+        error_writer: ErrorWriter,
+        on_crash: OnCrash,
+        route: Route | None = None,
     ) -> None:
         self.handler = handler
+        self.route = route
+        self.known = KnownHeads()
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.lines = StatusLines()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[Handling] = set()
         self.now = self.loop.time()  # as of the last tick
         self.max_connections = 0
         self.addresses: list[tuple[str, int]] = []
@@ -108,12 +119,15 @@ class Server:
 
     async def _finish_tasks(self) -> None:
         """A handler outlives its answer by what it still books."""
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=CANCEL_S)
+        await ended(self.tasks, CANCEL_S)
         late = tuple(self.tasks)
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await ended(late)
+
+    def forget_heads(self) -> None:
+        """Those who call may no longer be allowed to."""
+        self.known.forget()
 
     # --- what connections need of the server
 
@@ -164,3 +178,10 @@ class Server:
         for connection in tuple(self._watched):
             if not connection.check(now):
                 self._watched.discard(connection)
+
+
+async def ended(handlings: Iterable[Handling], timeout: float | None = None) -> None:
+    """Waits until all of them have ended, `timeout` seconds at most."""
+    waited = [handling.ended() for handling in handlings]
+    if waited:
+        await asyncio.wait(waited, timeout=timeout)

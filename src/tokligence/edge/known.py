@@ -1,0 +1,149 @@
+"""Heads that came before. A client that keeps its connection sends the same head with every request but for the
+length of its body. What follows from it is kept, so that it need not be parsed, read and judged again.
+
+A known head is what the parser accepted once, byte for byte, with another number where the length stands; so it
+cannot mean anything else. It holds credentials, as the connection's own buffers do: it is never shown, and it goes
+with the next reload.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokligence.edge.handling import Handler
+from tokligence.edge.limits import Limits
+from tokligence.pipeline.contract import Call, Headers
+
+LONGEST: Final = 4096
+"""Bytes of a head that is kept."""
+MOST: Final = 256
+"""Heads that are kept; the oldest gives way."""
+LONGEST_LENGTH: Final = 15
+"""Digits of a length that is read here: none of them is too large a number for anybody."""
+
+_METHOD: Final = b"POST "
+_END: Final = b"\r\n\r\n"
+_LENGTH: Final = b"content-length"
+_LENGTH_LINES: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
+_CR: Final = 13
+_NOTHING: Final = b"\0"  # at a CR, where `after` is looked for, it never stands
+
+
+class KnownHead:
+    """`before` and `after`: the head's bytes around the length. `path`: as it was asked for. `handler`: answers the
+    calls with this head, None: whoever answers all. `limits`: under which the head was accepted."""
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_fields",
+        "_headers",
+        "_length_at",
+        "_length_place",
+        "_method",
+        "_query",
+        "after_size",
+        "handler",
+        "limits",
+        "path",
+    )
+
+    def __init__(
+        self, before: bytes, after: bytes, call: Call, handler: Handler | None, limits: Limits | None
+    ) -> None:
+        self._before = before
+        self._after = after
+        self._length_at = len(before)
+        self.after_size = len(after)
+        self._method = call.method
+        self.path = call.path
+        self._query = call.query
+        self._headers: Headers = list(call.headers)
+        self._fields = dict(call.fields or ())
+        self._length_place = next((i for i, (name, _) in enumerate(call.headers) if name == _LENGTH), 0)
+        self.handler = handler
+        self.limits = limits
+
+    def length_in(self, data: bytes) -> bytes:
+        """The digits of the length, if `data` begins with this head; else b""."""
+        if data.startswith(self._before):
+            start = self._length_at
+            stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
+            digits = data[start:stop]
+            if digits.isdigit() and data.startswith(self._after, stop):
+                return digits
+        return b""
+
+    def body_at(self, digits: bytes) -> int:
+        """Where the body begins."""
+        return self._length_at + len(digits) + self.after_size
+
+    def call(self, digits: bytes) -> Call:
+        """A call with this head, still without body and time; all its own, like any other."""
+        field = _LENGTH, digits
+        headers = self._headers.copy()
+        headers[self._length_place] = field
+        fields = self._fields.copy()
+        fields[_LENGTH] = digits
+        return Call(self._method, self.path, self._query, headers, b"", 0.0, fields=fields)
+
+    def forget(self) -> None:
+        """Connections may still refer to it."""
+        self._before = self._after = _NOTHING
+        self._headers = []
+        self._fields = {}
+        self.handler = self.limits = None
+
+
+NO_HEAD: Final = KnownHead(_NOTHING, _NOTHING, Call("", "", "", [], b"", 0.0), None, None)
+
+
+class KnownHeads:
+    """Those of all connections."""
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, KnownHead] = {}
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def find(self, data: bytes) -> KnownHead | None:
+        """The head that `data` begins with. Heads are told apart by a hash over all of them, so the time that this
+        takes says nothing about the credentials in others'."""
+        parts = _split(data)
+        return None if parts is None else self._heads.get(b"".join(parts))
+
+    def learn(self, data: bytes, call: Call, handler: Handler | None, limits: Limits) -> KnownHead | None:
+        """Keeps the head that `data` begins with. `call`: what it was read as, with a body of a known length that
+        needs no decoding, on a connection that goes on. None if it is too long, or its length is written in a way
+        that few use."""
+        parts = _split(data)
+        if parts is None or sum(map(len, parts)) + LONGEST_LENGTH > limits.max_header_bytes:
+            return None
+        before, after = parts
+        if len(self._heads) >= MOST:
+            self._heads.pop(next(iter(self._heads))).forget()
+        known = self._heads[before + after] = KnownHead(before, after, call, handler, limits)
+        return known
+
+    def forget(self) -> None:
+        for known in self._heads.values():
+            known.forget()
+        self._heads.clear()
+
+
+def _split(data: bytes) -> tuple[bytes, bytes] | None:
+    """The bytes of a POST request's head before and after the digits of its length."""
+    if not data.startswith(_METHOD):
+        return None
+    end = data.find(_END, 0, LONGEST)
+    if end < 0:
+        return None
+    for line in _LENGTH_LINES:
+        at = data.find(line, 0, end)
+        if at >= 0:
+            start = at + len(line)
+            stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
+            if data[start:stop].isdigit():
+                return data[:start], data[stop : end + len(_END)]
+    return None
