@@ -34,6 +34,26 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "object": _C,
     "obfuscation": _C,
     "system_fingerprint": _C,
+    # --- OpenAI Responses, request
+    "access_programs": _C,
+    "async": _S,
+    "client_metadata": _C,
+    "detail": _C,  # of a file's pages
+    "image": _C,  # how pictures are compressed
+    "include": _C,  # more of what the vendor's own tools found
+    "max_tool_calls": _C,  # of the vendor's own tools
+    "namespace_description": _C,
+    "output_schema": _C,  # for programs that call the tool
+    "phase": _C,  # for the vendor's models
+    "prompt": _S,
+    "reasoning.context": _C,
+    "reasoning.mode": _S,
+    "stream_options.include_obfuscation": _C,
+    "text.format": _S,
+    "tool_choice": _S,
+    "truncation": _C,  # where it mattered, the other vendor refuses
+    # --- OpenAI Responses, answer
+    "prompt_cache_diagnostics": _C,
     # --- Anthropic, request
     "allowed_callers": _S,
     "billing_policy": _C,
@@ -79,8 +99,10 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "generationConfig.mediaResolution": _C,  # how many tokens a picture may cost
     "generationConfig.modelSelectionConfig": _C,
     "generationConfig.responseFormat": _S,
+    "generationConfig.responseJsonSchema": _S,
     "generationConfig.responseMimeType": _S,
     "generationConfig.responseModalities": _S,
+    "generationConfig.responseSchema": _S,
     "generationConfig.routingConfig": _C,
     "generationConfig.speechConfig": _S,
     "generationConfig.translationConfig": _S,

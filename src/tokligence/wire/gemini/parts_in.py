@@ -100,10 +100,10 @@ def read_part(part: PartWire, where: str, scope: Scope) -> list[Part]:
         return [RedactedThinking(signature or "", issuer)]
     if part.thought and (part.text is not None or not kinds):
         return [Thinking(part.text or "", signature, issuer or GOOGLE, extras_of({}, part.extras))]
-    parts = _read_data(part, kinds, where, scope)
-    if signature is not None:
-        parts.append(Thinking("", signature, issuer))
-    return parts
+    if signature is None:
+        return _read_data(part, kinds, where, scope)
+    proof = Thinking("", signature, issuer)
+    return [proof] if part.text == "" else [*_read_data(part, kinds, where, scope), proof]
 
 
 def _kinds(part: PartWire) -> list[str]:
@@ -230,7 +230,7 @@ def _lose_name(data: BlobWire | FileDataWire, where: str, scope: Scope) -> None:
 
 def _as_text(source: Base64Source) -> TextSource | None:
     try:
-        return TextSource(base64.b64decode(source.data).decode(), source.media_type)
+        return TextSource(base64.b64decode(source.data, validate=True).decode(), source.media_type)
     except (binascii.Error, ValueError):
         return None
 

@@ -217,7 +217,9 @@ class Contents:
             before = len(pieces)
             self._part(part, role, path, pieces)
             if waiting is not None and len(pieces) > before:
-                _put_signature(pieces[before], waiting)
+                written = pieces[before]
+                assert isinstance(written, dict), "a text or a call"
+                written.setdefault("thoughtSignature", waiting)
                 waiting = None
         if waiting is not None:
             pieces.append({"text": "", "thoughtSignature": waiting})
@@ -419,11 +421,6 @@ def _sign_text(pieces: list[Piece], signature: str) -> bool:
         return False
     last["thoughtSignature"] = signature
     return True
-
-
-def _put_signature(piece: Piece, signature: str) -> None:
-    if isinstance(piece, dict):
-        piece.setdefault("thoughtSignature", signature)
 
 
 def _sign(pieces: list[Piece]) -> None:

@@ -246,16 +246,20 @@ def _read_sampling(config: GenerationConfigWire) -> Sampling:
 
 
 def _read_output(config: GenerationConfigWire, fields: dict[str, bytes]) -> OutputFormat | None:
-    """The vendor always enforces a schema; one without the media type of JSON says nothing else."""
+    """The vendor always enforces a schema. A media type that no other vendor has is kept, with its schema."""
+    kind = config.response_mime_type
+    if kind not in (None, "", "text/plain", "application/json"):
+        own = kept(
+            {"responseJsonSchema": config.response_json_schema, "responseSchema": config.response_schema}
+        )
+        own["responseMimeType"] = msgspec.json.encode(kind)
+        fields.update((f"generationConfig.{name}", value) for name, value in own.items())
+        return None
     schema: bytes | None = None
     if sent(config.response_json_schema):
         schema = bytes(config.response_json_schema)
     elif sent(config.response_schema):
         schema = read_subset(bytes(config.response_schema))
-    kind = config.response_mime_type
-    if kind not in (None, "", "text/plain", "application/json"):
-        fields["generationConfig.responseMimeType"] = msgspec.json.encode(kind)
-        return None
     if schema is not None:
         return OutputFormat(OutputKind.JSON_SCHEMA, schema=schema, strict=True)
     if kind == "application/json":

@@ -39,6 +39,7 @@ from tokligence.conversation import (
 )
 from tokligence.wire.contract import ErrorView, ReplyContext
 from tokligence.wire.gemini.parts_out import Json, Piece
+from tokligence.wire.gemini.signatures import pack
 from tokligence.wire.gemini.tables import FINISH_REASON
 from tokligence.wire.gemini.usage import usage_losses, write_usage
 from tokligence.wire.gemini.write_answer import (
@@ -208,11 +209,10 @@ class StreamWriter:
                 write_part(replace(part, text=""), path, self.losses, self._context)  # for its extras
                 return self.write(TextDelta(self._number, part.text)) if part.text else b""
             case Thinking():
-                self._thinking = replace(part, text="", signature=None)
+                self._thinking = part
                 self._before, self._after = _HEAD + _TEXT, b',"thought":true}' + _ROLE + self._tail
                 write_part(replace(part, signature=None), path, self.losses, self._context)
                 if part.signature is not None:
-                    self._before = None
                     return self._chunk(write_thinking(part))
                 return self.write(TextDelta(self._number, part.text)) if part.text else b""
             case ToolCall():
@@ -227,7 +227,8 @@ class StreamWriter:
         if self._call is not None:
             self._call = replace(self._call, signature=(self._call.signature or "") + signature)
         elif self._thinking is not None:
-            return self._chunk(write_thinking(replace(self._thinking, signature=signature)))
+            packed = pack(signature, self._thinking.issuer)
+            return self._chunk({"text": "", "thought": True, "thoughtSignature": packed})
         return b""
 
     def _close(self) -> bytes:
