@@ -55,6 +55,23 @@ def test_a_repeated_top_level_key_is_refused(raw):
     assert caught.value.code == "request.duplicate_key"
 
 
+@pytest.mark.parametrize("pad", range(12))
+def test_a_key_within_another_value_is_not_taken_for_the_one_on_top(pad):
+    raw = b'{"a":' + b" " * pad + b'{"x": 1, "model": "m"}, "model": "m"}'
+    assert json.loads(TopLevel(raw).replace("model", b'"n"')) == {"a": {"x": 1, "model": "m"}, "model": "n"}
+
+
+@pytest.mark.parametrize("key", ["a", "model", "messages"])
+@pytest.mark.parametrize("pairs", range(1, 9))
+@pytest.mark.parametrize("separators", STYLES)
+def test_a_repeated_key_is_refused_among_any_number_of_pairs_in_any_style(key, pairs, separators):
+    comma, colon = separators
+    pieces = [f'"key{number}"{colon}{number}' for number in range(pairs)] + [f'"{key}"{colon}1'] * 2
+    with pytest.raises(GatewayError) as caught:
+        TopLevel(("{" + comma.join(pieces) + "}").encode())
+    assert caught.value.code == "request.duplicate_key"
+
+
 def test_an_escaped_key_is_found_by_its_meaning():
     assert TopLevel(b'{"\\u006dodel" : "a" }').replace("model", b'"b"') == b'{"\\u006dodel" : "b" }'
 

@@ -8,28 +8,39 @@ disagree about which one counts.
 from __future__ import annotations
 
 import re
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
 from tokligence.errors import GatewayError
 
-_OBJECT: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
+Top: TypeAlias = dict[str, Raw]
+"""Name -> raw value."""
+
+read_top: Final = msgspec.json.Decoder(Top).decode
+"""Raises what `msgspec` raises; repeated keys are not seen."""
+
+_encode: Final = msgspec.json.Encoder().encode
 _KEY = re.compile(rb'[ \t\r\n]*,?[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
 _OPEN = re.compile(rb"[ \t\r\n]*\{")
 _CLOSE = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*\Z")
+_SPACES: Final = b" \t\r\n"
+_PAIR: Final = len('"":0,')
+"""Bytes of the shortest pair, without its key."""
 
 
 class TopLevel:
-    """The top level of a JSON object. `values`: name -> raw value."""
+    """The top level of a JSON object. `values`: what `read_top` gave for `raw`, if it was asked before."""
 
-    __slots__ = ("_spans", "_width", "raw", "values")
+    __slots__ = ("_gap", "_spans", "raw", "values")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, values: Top | None = None) -> None:
         try:
             if not raw.isascii():
                 raw.decode()  # the decoder does not look into values that stay raw
-            values = _OBJECT.decode(raw)
+            if values is None:
+                values = read_top(raw)
         except msgspec.ValidationError:
             raise GatewayError("request.invalid_json", reason="it is not an object") from None
         except msgspec.DecodeError as error:
@@ -40,21 +51,35 @@ class TopLevel:
             raise GatewayError("request.too_deep") from None
         self.raw = raw
         self.values = values
-        self._width = _separator_width(raw, values)
-        self._spans = None if self._width else _spans(raw, values)
+        spare = len(raw) - len(_encode(values))
+        self._gap = b" " if spare else b""
+        self._spans = _spans(raw, values) if spare and _may_repeat(values, spare) else None
 
     def span(self, name: str) -> tuple[int, int]:
         """Where the value of `name` stands; the key must be there."""
-        if self._spans is not None:
-            return self._spans[name]
-        width = self._width
-        position = 1
+        if self._spans is None:
+            found = self._find(name)
+            if found is not None:
+                return found
+            self._spans = _spans(self.raw, self.values)
+        return self._spans[name]
+
+    def _find(self, name: str) -> tuple[int, int] | None:
+        """The same if `raw` is written compactly or, as Python's json.dumps does, with a space after each separator:
+        then the values' lengths tell where all keys stand. None: it is not."""
+        raw, gap, position = self.raw, self._gap, 1
         for each, value in self.values.items():
-            position += len(each) + 2 + width
+            key = b'"%b":%b' % (each.encode(), gap)
+            if not raw.startswith(key, position):
+                return None
+            position += len(key)
+            if raw[position] in _SPACES:
+                return None
+            end = position + len(value)
             if each == name:
-                return position, position + len(value)
-            position += len(value) + width
-        raise KeyError(name)
+                return position, end
+            position = end + len(gap) + 1
+        return None
 
     def replace(self, name: str, value: bytes) -> bytes:
         """`raw` with the value of `name` replaced; the key must be there."""
@@ -68,31 +93,15 @@ class TopLevel:
         return self.raw[:close] + comma + b'"' + name.encode() + b'":' + value + self.raw[close:]
 
 
-# Nearly every client writes JSON compactly or as Python's json.dumps does, with a space after each separator. In both
-# styles the values' lengths tell where all of them stand, and no key has to be looked for.
+def _may_repeat(values: Top, spare: int) -> bool:
+    """`spare`: bytes that the most compact text of `values` would not have. One more pair would need some."""
+    for name in values:  # a loop, for it is faster than `any` over a generator
+        if spare >= _PAIR + len(name):
+            return True
+    return False
 
 
-def _separator_width(raw: bytes, values: dict[str, Raw]) -> int:
-    """Bytes of each colon and comma: 1 or 2, or 0 if `raw` is written in another way or repeats a key."""
-    count = len(values)
-    least = sum(map(len, values)) + sum(map(len, values.values())) + 4 * count + 1
-    if len(raw) == least:
-        return 1  # it has no byte for white space, escapes in keys or one more pair
-    if len(raw) == least + 2 * count - 1 and raw == _spaced(values):
-        return 2
-    return 0
-
-
-def _spaced(values: dict[str, Raw]) -> bytes:
-    pieces: list[bytes | Raw] = []
-    for name, value in values.items():
-        pieces += (b', "', name.encode(), b'": ', value)
-    pieces[0] = b'{"'
-    pieces.append(b"}")
-    return b"".join(pieces)
-
-
-def _spans(raw: bytes, values: dict[str, Raw]) -> dict[str, tuple[int, int]]:
+def _spans(raw: bytes, values: Top) -> dict[str, tuple[int, int]]:
     """Walk the keys: the decoder has told each value's length, so only keys are matched.
 
     A repeated key leaves fewer entries than there are pairs, so the walk goes astray and does not end at the brace.
