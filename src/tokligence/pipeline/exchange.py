@@ -207,6 +207,8 @@ class ModelCall:
             new_id=self.hub.ids.new,
             include_usage=request.include_usage,
             estimated_input=tokens_of(size) if size <= PLAIN_BODY else request_tokens(request),
+            request=self.call.body,
+            clock=_now,
         )
 
     # --- the upstream -------------------------------------------------------------------------------
@@ -307,6 +309,10 @@ class ModelCall:
         status = 200 if self.sink.started else CLIENT_LEFT if gone else 503
         with suppress(GatewayError):  # the journal's start record makes it an interrupted call
             self.end(status, Outcome.CANCELLED if gone else Outcome.INTERRUPTED)
+
+
+def _now() -> int:
+    return wall_us() // 1_000_000
 
 
 def usd(picousd: int) -> bytes:

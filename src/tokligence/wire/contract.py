@@ -51,13 +51,16 @@ class Written(Struct, frozen=True):
 class ReplyContext(Struct, frozen=True):
     """What a writer of answers needs. `new_id(prefix)` gives an unused id in the target's form;
     `now`: Unix seconds; `include_usage`: a Chat client asked for the usage chunk;
-    `estimated_input`: tokens, for protocols that report usage before the upstream does."""
+    `estimated_input`: tokens, for protocols that report usage before the upstream does; `request`: the client's, raw,
+    for those whose answers repeat it; `clock`: Unix seconds when it is called, None: `now` has to do."""
 
     request_id: str
     now: int
     new_id: Callable[[str], str]
     include_usage: bool = False
     estimated_input: int = 1
+    request: bytes = b""
+    clock: Callable[[], int] | None = None
 
 
 class Reply(Struct, frozen=True):

@@ -9,6 +9,7 @@ until the live one completes or the upstream finishes. So lanes keep their order
     LIVE -- new lane, complete ------------------------> CLOSED, the new lane is live
     LIVE -- new lane, not complete --------------------> stays live, the new lane is held
     LIVE -- fragment that completes it, lanes held ----> CLOSED, the first held lane is live
+    LIVE -- said to be done, lanes held ---------------> CLOSED, the first held lane is live
     any  -- finish ------------------------------------> CLOSED, in order
 
 A fragment for a closed call means that the upstream's stream is malformed.
@@ -166,6 +167,16 @@ class Lanes:
             self._close(lane, out)
             lane = self._held.popleft()
             self._open(lane, out)
+
+    def done(self, key: Hashable, out: list[StreamEvent]) -> None:
+        """The upstream says that the call `key` is complete; nothing more may come for it."""
+        lane = self._calls.pop(key, None)
+        if lane is None:
+            return
+        lane.arguments = None
+        while self._held and self._live is not None and self._live.complete():
+            self._close(self._live, out)
+            self._open(self._held.popleft(), out)
 
     def finish(self, out: list[StreamEvent]) -> None:
         """The upstream has finished: everything that is open or held is written and closed."""

@@ -35,6 +35,7 @@ ANTHROPIC_NAME: Final = Form(128)
 ANTHROPIC_ID: Final = Form(256)  # no limit is documented; this one only stops absurd ids
 OPENAI_NAME: Final = Form(64)
 OPENAI_CHAT_ID: Final = Form(40)
+OPENAI_CALL_ID: Final = Form(64)  # of Responses
 GEMINI_NAME: Final = Form(128, "a-zA-Z0-9_.:-", "a-zA-Z_")
 
 

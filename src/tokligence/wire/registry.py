@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from tokligence.conversation import ProtocolId
-from tokligence.wire import anthropic, openai_chat
+from tokligence.wire import anthropic, openai_chat, openai_responses
 from tokligence.wire.contract import Codec
 
 CODECS: Final[dict[ProtocolId, Codec]] = {
     ProtocolId.OPENAI_CHAT: openai_chat.CODEC,
+    ProtocolId.OPENAI_RESPONSES: openai_responses.CODEC,
     ProtocolId.ANTHROPIC: anthropic.CODEC,
 }

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from tokligence.conversation import Loss, ProtocolId, Request
+from tokligence.wire.places import item_path
 
 FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
     ProtocolId.OPENAI_CHAT: {
@@ -90,4 +91,6 @@ def _renamed(loss: Loss, origin: ProtocolId, max_tokens: str | None) -> Loss:
         path = "system[" + loss.path.removeprefix(_SYSTEM)  # Anthropic's, where it is an array itself
     if path is None and origin is ProtocolId.GEMINI and _CONTENT in loss.path:
         path = loss.path.replace(_CONTENT, ".parts[")
+    if path is None and origin is ProtocolId.OPENAI_RESPONSES:
+        path = item_path(loss.path)
     return loss if path is None else replace(loss, path=path)
