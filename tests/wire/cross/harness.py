@@ -1,7 +1,7 @@
 """Golden exchanges and how they are run: what a client sends, what its upstream gets, and the way back.
 
-A golden is one JSON file. By hand: `provenance`, `shows`, `client` (its protocol), `provider`, `model` (the upstream's),
-`request`, and `upstream_answer` or `upstream_error`. Written by `pytest --update-golden` and read by whoever changes
+A golden is one JSON file. By hand: `provenance`, `shows`, `client` (its protocol), `upstream` (its protocol, unless it is
+Chat for Messages or the other way round), `provider`, `model` (the upstream's), `request`, and `upstream_answer` or `upstream_error`. Written by `pytest --update-golden` and read by whoever changes
 them: `upstream_request`, `request_losses`, `answer` (or `error`), `answer_losses`. Beside it may stand the same answer
 streamed: `NAME.upstream.sse` by hand, `NAME.client.sse` written. A loss is `path reason severity`.
 """
@@ -54,7 +54,7 @@ class Golden:
 
     @property
     def upstream(self) -> ProtocolId:
-        return OTHER[self.client]
+        return ProtocolId(self.data["upstream"]) if "upstream" in self.data else OTHER[self.client]
 
     @property
     def compatible(self) -> bool:
@@ -95,7 +95,7 @@ class Golden:
 
     @property
     def exchange(self) -> Exchange:
-        return Exchange(self.client, self.target)
+        return Exchange(self.client, self.target, self.upstream)
 
 
 def load(folder: Path = FOLDER) -> list[Golden]:
@@ -140,10 +140,12 @@ def context(*, include_usage: bool = False) -> ReplyContext:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A client's protocol and where its request goes."""
+    """A client's protocol and where its request goes. `upstream`: the protocol spoken there; None: the other of Chat
+    and Messages."""
 
     client: ProtocolId
     to: Target
+    upstream: ProtocolId | None = None
 
     @property
     def near(self) -> Codec:
@@ -151,7 +153,7 @@ class Exchange:
 
     @property
     def far(self) -> Codec:
-        return CODECS[OTHER[self.client]]
+        return CODECS[self.upstream or OTHER[self.client]]
 
     def write(self, raw: bytes) -> Written:
         """The upstream's request, with all losses of reading and writing."""

@@ -22,8 +22,14 @@ Step = tuple[str, str]
 """A field's name, and the kind of its element or object ("" if it has none)."""
 
 
-def rows(source: ProtocolId, sections: Iterable[Section]) -> list[Row]:
-    return [row for section in sections for row in MATRIX[source, section]]
+Pair = tuple[ProtocolId, ProtocolId]
+"""Protocol that says it, protocol in which it is said."""
+
+PAIRS: Final = tuple(dict.fromkeys((source, target) for source, target, _ in MATRIX))
+
+
+def rows(pair: Pair, sections: Iterable[Section]) -> list[Row]:
+    return [row for section in sections for row in MATRIX[(*pair, section)]]
 
 
 # --- paths ----------------------------------------------------------------------------------------------
@@ -92,7 +98,7 @@ class Proof:
     occurs: list[str] = field(default_factory=list)
 
 
-Proofs = dict[tuple[ProtocolId, tuple[Section, ...], str], Proof]
+Proofs = dict[tuple[Pair, tuple[Section, ...], str], Proof]
 
 
 def kind_of(shown: str) -> tuple[Loss, LossKind]:
@@ -101,13 +107,13 @@ def kind_of(shown: str) -> tuple[Loss, LossKind]:
     return loss, (loss.reason, loss.severity)
 
 
-def prove(source: ProtocolId, golden: Golden, sections: tuple[Section, ...], proofs: Proofs) -> list[str]:
+def prove(pair: Pair, golden: Golden, sections: tuple[Section, ...], proofs: Proofs) -> list[str]:
     """Adds what a golden proves; gives the losses that no row foresees."""
     asked = sections is REQUESTS
     body = golden.data["request" if asked else "upstream_answer"]
     out = golden.data["upstream_request" if asked else "answer"]
     losses = [kind_of(each) for each in golden.data["request_losses" if asked else "answer_losses"]]
-    choices = rows(source, sections)
+    choices = rows(pair, sections)
     said = [(steps_of(out, path), value) for path, value in leaves(out)]
     seen: set[int] = set()
     for path, value in leaves(body):
@@ -115,7 +121,7 @@ def prove(source: ProtocolId, golden: Golden, sections: tuple[Section, ...], pro
         seen |= {n for n, (loss, kind) in enumerate(losses) if kind in NEW and names(loss, path, asked=asked)}
         if row is None or value is None:
             continue
-        proof = proofs.setdefault((source, sections, row.path), Proof())
+        proof = proofs.setdefault((pair, sections, row.path), Proof())
         note(proof.occurs, golden.name)
         for number, (loss, kind) in enumerate(losses):
             if names(loss, path, asked=asked) and kind in row.losses:
@@ -170,11 +176,10 @@ def proven() -> tuple[Proofs, list[str]]:
     proofs: Proofs = {}
     unforeseen: list[str] = []
     for golden in GOLDENS:
-        unforeseen += [f"{golden.name}: {loss}" for loss in prove(golden.client, golden, REQUESTS, proofs)]
+        there, back = (golden.client, golden.upstream), (golden.upstream, golden.client)
+        unforeseen += [f"{golden.name}: {loss}" for loss in prove(there, golden, REQUESTS, proofs)]
         if golden.answers:
-            unforeseen += [
-                f"{golden.name}: {loss}" for loss in prove(golden.upstream, golden, ANSWERS, proofs)
-            ]
+            unforeseen += [f"{golden.name}: {loss}" for loss in prove(back, golden, ANSWERS, proofs)]
     for golden in GOLDENS:
         if golden.upstream_sse.exists():
             prove_stream(golden, proofs)
@@ -184,9 +189,10 @@ def proven() -> tuple[Proofs, list[str]]:
 def prove_stream(golden: Golden, proofs: Proofs) -> None:
     raw, out = golden.upstream_sse.read_text("utf-8"), golden.client_sse.read_text("utf-8")
     told = set(said_in(golden.client, out))
-    for row in MATRIX[golden.upstream, Section.STREAM]:
+    pair = (golden.upstream, golden.client)
+    for row in MATRIX[(*pair, Section.STREAM)]:
         if any(fits(row.path, word) for word in said_in(golden.upstream, raw)):
-            proof = proofs.setdefault((golden.upstream, STREAM, row.path), Proof())
+            proof = proofs.setdefault((pair, STREAM, row.path), Proof())
             note(proof.occurs, golden.name)
             if row.fate is Fate.LOST:
                 kinds = [
@@ -229,13 +235,13 @@ def fits(path: str, word: str) -> bool:
 # --- the document ---------------------------------------------------------------------------------------
 
 HEAD = """\
-# Translation between Chat Completions and Messages
+# Translation between protocols
 
 <!-- Made of `tokligence.wire.matrix` and the golden exchanges in tests/wire/cross by
 `pytest tests/wire/cross --update-golden`; do not edit. -->
 
 A request or an answer that stays within its protocol passes byte for byte. This is what becomes of each thing when a
-client speaks one protocol and the model's vendor the other.
+client speaks one protocol and the model's vendor another.
 
 - **kept**: said in the same way. **converted**: said in another. **lost**: not said.
 - A loss in the column *may lose* is recorded when it happens: in the header `x-tokligence-loss`, in the log, in a
@@ -248,37 +254,38 @@ client speaks one protocol and the model's vendor the other.
 """
 
 NAMES = {CHAT: "Chat", MESSAGES: "Messages"}
-OTHER = {CHAT: MESSAGES, MESSAGES: CHAT}
 
 
 def document() -> str:
     parts = [HEAD]
-    for sections, title in ((REQUESTS, "Requests"), ((*ANSWERS, *STREAM), "Answers")):
-        for source in (CHAT, MESSAGES):
-            parts.append(f"\n## {title}: {NAMES[source]} → {NAMES[OTHER[source]]}\n")
+    for source, target in PAIRS:
+        between = f"{NAMES[source]} → {NAMES[target]}"
+        for sections, title in ((REQUESTS, "Requests"), ((*ANSWERS, *STREAM), "Answers")):
+            parts.append(f"\n## {title}: {between}\n")
             for section in sections:
-                parts += table(source, section)
+                parts += table((source, target), section)
     parts.append("\n## What is new to the gateway\n\n| what | fate | recorded as |\n|---|---|---|\n")
     parts += [f"| {row.path.strip('()')} | {row.fate} | {may_lose(row)} |\n" for row in ANYWHERE]
     parts.append("\n## Words\n")
-    for (source, what), words in WORDS.items():
+    for (source, target, what), words in WORDS.items():
         parts.append(
-            f"\n### {what}: {NAMES[source]} → {NAMES[OTHER[source]]}\n\n| word | becomes | may lose |\n|---|---|---|\n"
+            f"\n### {what}: {NAMES[source]} → {NAMES[target]}\n\n| word | becomes | may lose |\n|---|---|---|\n"
         )
         parts += [f"| `{row.path}` | {code(row.target) or 'lost'} | {may_lose(row)} |\n" for row in words]
     return "".join(parts)
 
 
-def proof_of(source: ProtocolId, section: Section, row: Row) -> Proof:
+def proof_of(pair: Pair, section: Section, row: Row) -> Proof:
     sections = next(each for each in (REQUESTS, ANSWERS, STREAM) if section in each)
-    return proven()[0].get((source, sections, row.path), Proof())
+    return proven()[0].get((pair, sections, row.path), Proof())
 
 
-def table(source: ProtocolId, section: Section) -> Iterator[str]:
+def table(pair: Pair, section: Section) -> Iterator[str]:
+    source, target = NAMES[pair[0]], NAMES[pair[1]]
     yield f"\n### {section.value}\n\n"
-    yield f"| {NAMES[source]} | fate | {NAMES[OTHER[source]]} | how | may lose | proven by |\n|---|---|---|---|---|---|\n"
-    for row in MATRIX[source, section]:
-        named = sorted(proof_of(source, section, row).goldens, key=size)[:3]
+    yield f"| {source} | fate | {target} | how | may lose | proven by |\n|---|---|---|---|---|---|\n"
+    for row in MATRIX[(*pair, section)]:
+        named = sorted(proof_of(pair, section, row).goldens, key=size)[:3]
         proof = ", ".join(named) or "*property*"
         cells = (code(row.path), row.fate.value, code(row.target), row.how, may_lose(row), proof)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
