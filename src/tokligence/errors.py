@@ -114,6 +114,13 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
     ),
     # --- choosing where it goes
     "route.no_match": ErrorSpec(404, C, False, "The model {model} is not known here."),
+    "route.unsupported": ErrorSpec(
+        404,
+        C,
+        False,
+        "The provider {provider} does not serve {path}.",
+        "Name a model of a provider that does, or set passthrough_provider for calls that name none.",
+    ),
     "provider.not_configured": ErrorSpec(
         503,
         O,

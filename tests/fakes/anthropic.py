@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.fakes import anthropic_rules
+from tests.fakes.anthropic_platform import AnthropicPlatform
 from tests.fakes.anthropic_rules import Block, blocks_of
 from tests.fakes.openai import TOOL_ORDER
 from tests.fakes.replies import (
@@ -70,6 +71,7 @@ class Anthropic(ScriptedUpstream):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self._secret = secrets.token_bytes(16)
+        self.platform = AnthropicPlatform(self)
 
     @property
     def base_url(self) -> str:
@@ -90,7 +92,7 @@ class Anthropic(ScriptedUpstream):
             await self._send(exchange, _model_list(request.query))
         elif request.path.startswith("/v1/models/") and request.method == "GET":
             await self._model(request, exchange)
-        else:
+        elif not await self.platform.serve(request, exchange):
             text = f"{request.method} {request.path}"
             await self._fail(exchange, self.violated(request, Violation(text, 404, "not_found_error")))
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.fakes import openai_rules
+from tests.fakes.openai_platform import OpenAIPlatform
 from tests.fakes.replies import (
     Call,
     Failure,
@@ -70,6 +71,7 @@ class OpenAI(ScriptedUpstream):
     def __init__(self, port: int = 0, *, compatible: bool = False) -> None:
         super().__init__(port)
         self.compatible = compatible
+        self.platform = OpenAIPlatform(self)
 
     @property
     def base_url(self) -> str:
@@ -86,7 +88,7 @@ class OpenAI(ScriptedUpstream):
             await self._send(exchange, {"object": "list", "data": data})
         elif request.path.startswith("/v1/models/") and request.method == "GET":
             await self._model(request, exchange)
-        else:
+        elif not await self.platform.serve(request, exchange):
             text = f"Invalid URL ({request.method} {request.path})"
             await self._fail(exchange, self.violated(request, Violation(text, 404, "invalid_request_error")))
 

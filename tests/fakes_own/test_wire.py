@@ -248,10 +248,10 @@ def test_another_content_type_is_refused(openai_upstream: OpenAI) -> None:
 
 
 def test_an_unknown_path_and_a_missing_key_are_refused(openai_upstream: OpenAI) -> None:
-    openai_upstream.expect("Invalid URL (GET /v1/files)")
+    openai_upstream.expect("Invalid URL (GET /v1/nothing)")
     openai_upstream.expect("You didn't provide an API key")
     with _client(openai_upstream) as client:
-        assert client.get("/files").status_code == 404
+        assert client.get("/nothing").status_code == 404
         assert httpx2.get(f"{openai_upstream.base_url}/models").status_code == 401
 
 
@@ -261,7 +261,7 @@ def test_the_verdict_names_what_is_wrong_with_a_test() -> None:
     fake.expect("something else")
     fake.script(Failure(500), Failure(500), lambda request: 1 // 0)  # type: ignore[arg-type, return-value]
     with _client(fake) as client:
-        client.get("/files")
+        client.get("/nothing")
         for _ in range(2):
             client.post("/chat/completions", json=BODY)
         with pytest.raises(httpx2.RemoteProtocolError):

@@ -269,6 +269,21 @@ PRESETS: Final[tuple[Preset, ...]] = (
         dialect=_DETAILS,
         source="vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions, anthropic-messages-api",
     ),
+    # --- who only embed and rerank
+    Preset(
+        id="jina",
+        base_url="https://api.jina.ai/v1",
+        variables=("JINA_API_KEY",),
+        routes=("jina-*",),
+        source="jina.ai/embeddings, jina.ai/reranker",
+    ),
+    Preset(
+        id="voyage",
+        base_url="https://api.voyageai.com/v1",
+        variables=("VOYAGE_API_KEY",),
+        routes=("voyage-*",),
+        source="docs.voyageai.com/reference/embeddings-api, reference/reranker-api",
+    ),
     # --- servers on this machine
     Preset(
         id="ollama",

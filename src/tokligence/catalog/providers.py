@@ -36,7 +36,8 @@ class ProviderRow(Struct, frozen=True):
     if that is set. `key_setting`, `url_setting`: names of settings ("": none). `variables`: the vendor's own environment
     variables for the key, in order of precedence. `needs`: the settings one of which makes it usable ("": always).
     `issuer`: whose signatures it gives and takes. `vendor`: whose models it serves, in the catalogue of models.
-    `routes`: patterns of models that go to it by default."""
+    `routes`: patterns of models that go to it by default. `roots`: of the protocols whose other endpoints (embeddings,
+    files, batches …) it serves, what follows the base URL in the place of a client's /v1."""
 
     id: str
     vendor: str
@@ -54,8 +55,12 @@ class ProviderRow(Struct, frozen=True):
     dialect: Dialect = Dialect()
     routes: tuple[str, ...] = ()
     paths: Mapping[str, str] = {}
+    roots: Mapping[ProtocolId, str] = {}
 
 
+_OPENAI_ROOT: Final = MappingProxyType({ProtocolId.OPENAI_CHAT: ""})
+_ANTHROPIC_ROOT: Final = MappingProxyType({ProtocolId.ANTHROPIC: "/v1"})
+_GOOGLE_ROOT: Final = MappingProxyType({ProtocolId.OPENAI_CHAT: "/v1beta/openai"})
 _CHAT_PATHS: Final = MappingProxyType({"chat": "/chat/completions", "models": "/models"})
 _MESSAGES_PATHS: Final = MappingProxyType(
     {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens", "models": "/v1/models"}
@@ -77,8 +82,13 @@ PROVIDERS: Final[tuple[ProviderRow, ...]] = (
         variables=("OPENAI_API_KEY",),
         needs="openai_api_key",
         dialect=Dialect(max_tokens_field="max_completion_tokens", developer_role=True),
-        routes=("gpt*", "chatgpt*", "o1*", "o3*", "o4*", "codex*"),
+        routes=(
+            *("gpt*", "chatgpt*", "o1*", "o3*", "o4*", "codex*"),
+            *("text-embedding-3*", "text-embedding-ada*", "omni-moderation*", "text-moderation*"),
+            *("dall-e*", "whisper*", "tts-1*", "davinci-002", "babbage-002"),
+        ),
         paths=_CHAT_PATHS,
+        roots=_OPENAI_ROOT,
     ),
     ProviderRow(
         id="anthropic",
@@ -95,6 +105,7 @@ PROVIDERS: Final[tuple[ProviderRow, ...]] = (
         needs="anthropic_api_key",
         routes=("claude*",),
         paths=_MESSAGES_PATHS,
+        roots=_ANTHROPIC_ROOT,
     ),
     ProviderRow(
         id="google",
@@ -110,6 +121,7 @@ PROVIDERS: Final[tuple[ProviderRow, ...]] = (
         needs="google_api_key",
         routes=("gemini*",),
         paths=_GOOGLE_PATHS,
+        roots=_GOOGLE_ROOT,
     ),
     ProviderRow(
         id="llm",
@@ -121,6 +133,7 @@ PROVIDERS: Final[tuple[ProviderRow, ...]] = (
         needs="llm_endpoint",
         routes=("*",),
         paths=_CHAT_PATHS,
+        roots=_OPENAI_ROOT,
     ),
     ProviderRow(
         id="loopback", vendor="loopback", issuer="loopback", auth=AuthStyle.NONE, routes=("loopback",)
@@ -148,6 +161,7 @@ def named(name: str, protocol: ProtocolId, base_url: str) -> ProviderRow:
         auth=AuthStyle.X_API_KEY if anthropic else AuthStyle.BEARER,
         headers=(("anthropic-version", "anthropic_version"),) if anthropic else (),
         paths=_MESSAGES_PATHS if anthropic else _CHAT_PATHS,
+        roots=_ANTHROPIC_ROOT if anthropic else _OPENAI_ROOT,
     )
 
 

@@ -253,6 +253,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             group=Group.ROUTING, kind=Kind.LIST, example="gpt*=openai,claude*=anthropic",
         ),
     ] = ()
+    passthrough_provider: Annotated[
+        str,
+        Setting(
+            help="The provider of calls in OpenAI's shape that name no model: files, batches, uploads, vector stores.",
+            group=Group.ROUTING, kind=Kind.NAME,
+        ),
+    ] = "openai"
     work_mode: Annotated[
         str,
         Setting(

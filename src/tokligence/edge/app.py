@@ -11,7 +11,17 @@ import msgspec
 from tokligence.conversation import ProtocolId
 from tokligence.edge.guard import Guard, cors_headers
 from tokligence.edge.handling import Handler
-from tokligence.edge.paths import ADMIN, MODEL_PREFIX, Does, Endpoint, Shape, error_shape, find, is_listing
+from tokligence.edge.paths import (
+    ADMIN,
+    MODEL_PREFIX,
+    Does,
+    Endpoint,
+    Shape,
+    error_shape,
+    family,
+    find,
+    is_shared,
+)
 from tokligence.edge.refusal import JSON, refusal
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
@@ -20,6 +30,7 @@ from tokligence.pipeline.exchange import ModelCall
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.listing import Listing
 from tokligence.pipeline.outbound import hop_of
+from tokligence.pipeline.passthrough import PassedCall
 from tokligence.wire.contract import Codec
 from tokligence.wire.registry import CODECS
 
@@ -64,6 +75,7 @@ class App:
             Does.MODELS: self._models,
             Does.MODEL: self._model,
             Does.COUNT_TOKENS: self._count_tokens,
+            Does.FORWARD: self._forward,
             Does.ROOT: self._root,
             Does.HEALTH: self._health,
             Does.LIVEZ: self._alive,
@@ -172,6 +184,20 @@ class App:
         require_json(call)
         await count_tokens(self.hub, call, sink, endpoint.protocol)
 
+    async def _forward(self, call: Call, sink: Sink, endpoint: Endpoint) -> None:
+        asked, shape = call.path, _shape(call.path, call)
+        call.path = plain = find(asked)[1]
+        protocol = endpoint.protocol
+        if is_shared(plain) and shape is Shape.ANTHROPIC:
+            protocol = ProtocolId.ANTHROPIC
+        passed = PassedCall(
+            *(self.hub, call, sink, protocol),
+            route=family(plain),
+            prefix=asked.removesuffix(plain),
+            names_model=endpoint.names_model,
+        )
+        await passed.run()
+
     # --- the process --------------------------------------------------------------------------------
 
     async def _root(self, _call: Call, sink: Sink, _endpoint: Endpoint) -> None:
@@ -210,7 +236,7 @@ class App:
 
 def _shape(path: str, call: Call) -> Shape:
     """Of an answer: by the path, and where both vendors have the same by the header that Anthropic's clients send."""
-    if is_listing(path) and call.header(b"anthropic-version") is not None:
+    if is_shared(path) and call.header(b"anthropic-version") is not None:
         return Shape.ANTHROPIC
     return error_shape(path)
 

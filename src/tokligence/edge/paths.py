@@ -17,6 +17,7 @@ class Does(Enum):
 
     MODEL_CALL = "model call"
     COUNT_TOKENS = "count tokens"
+    FORWARD = "pass on"
     MODELS = "list models"
     MODEL = "show a model"
     ROOT = "greet"
@@ -40,20 +41,35 @@ class Shape(Enum):
 
 
 class Endpoint(Struct, frozen=True):
+    """`names_model`: the body of a call that is passed on may say which model is meant."""
+
     does: Does
     methods: tuple[str, ...]
     protocol: ProtocolId = CHAT
     open: bool = False  # answers without a key
+    names_model: bool = False
 
 
 GET: Final = ("GET", "HEAD")
 POST: Final = ("POST",)
+ANY: Final = ("GET", "POST", "DELETE")
+FORWARD: Final = Endpoint(Does.FORWARD, POST, names_model=True)
 
 ENDPOINTS: Final[dict[str, Endpoint]] = {
     "/v1/chat/completions": Endpoint(Does.MODEL_CALL, POST, CHAT),
     "/v1/messages": Endpoint(Does.MODEL_CALL, POST, ANTHROPIC),
     "/v1/messages/count_tokens": Endpoint(Does.COUNT_TOKENS, POST, ANTHROPIC),
     "/v1/models": Endpoint(Does.MODELS, GET),
+    "/v1/embeddings": FORWARD,
+    "/v1/completions": FORWARD,
+    "/v1/moderations": FORWARD,
+    "/v1/rerank": FORWARD,
+    "/v1/images/generations": FORWARD,
+    "/v1/images/edits": FORWARD,
+    "/v1/images/variations": FORWARD,
+    "/v1/audio/speech": FORWARD,
+    "/v1/audio/transcriptions": FORWARD,
+    "/v1/audio/translations": FORWARD,
     "/": Endpoint(Does.ROOT, GET, open=True),
     "/health": Endpoint(Does.HEALTH, GET, open=True),
     "/livez": Endpoint(Does.LIVEZ, GET, open=True),
@@ -67,6 +83,16 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
 }
 
 MODEL: Final = Endpoint(Does.MODEL, GET)
+
+FILES: Final = "/v1/files"
+FAMILIES: Final[dict[str, Endpoint]] = {
+    FILES: Endpoint(Does.FORWARD, ANY),
+    "/v1/batches": Endpoint(Does.FORWARD, ANY),
+    "/v1/uploads": Endpoint(Does.FORWARD, ANY),
+    "/v1/vector_stores": Endpoint(Does.FORWARD, ANY),
+    "/v1/messages/batches": Endpoint(Does.FORWARD, ANY, ANTHROPIC),
+}
+"""Endpoints that serve whatever stands below their path too."""
 
 ADMIN: Final = frozenset({Does.STATUS, Does.ALL_MODELS, Does.STOP, Does.RELOAD, Does.FLUSH})
 """Endpoints for the command line of this machine: they want the token of the run directory, not a client key."""
@@ -93,7 +119,15 @@ def find(path: str) -> tuple[Endpoint | None, str]:
     plain = _plain(path)
     if plain.startswith(MODEL_PREFIX) and len(plain) > len(MODEL_PREFIX):
         return MODEL, plain
-    return (ENDPOINTS.get(plain) if plain != path else None), plain
+    return ENDPOINTS.get(plain) or FAMILIES.get(family(plain)), plain
+
+
+def family(plain: str) -> str:
+    """The path of the endpoint that serves `plain`, without what stands below it."""
+    for path in FAMILIES:
+        if plain == path or plain.startswith(f"{path}/"):
+            return path
+    return plain
 
 
 def error_shape(path: str) -> Shape:
@@ -104,9 +138,9 @@ def error_shape(path: str) -> Shape:
     return Shape.OPENAI
 
 
-def is_listing(path: str) -> bool:
-    """Whether a path without a vendor's prefix may be meant for either vendor's list of models."""
-    return path == MODELS or path.startswith(MODEL_PREFIX)
+def is_shared(path: str) -> bool:
+    """Whether a path without a vendor's prefix may be meant for either vendor: lists of models, files."""
+    return path == MODELS or path.startswith(MODEL_PREFIX) or family(path) == FILES
 
 
 def _plain(path: str) -> str:

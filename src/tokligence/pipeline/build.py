@@ -104,6 +104,7 @@ def _ready(
             ),
         ),
         targets={endpoint: path.encode() for endpoint, path in row.paths.items()},
+        roots={protocol: root.encode() for protocol, root in row.roots.items()},
         own_endpoint=own_endpoint,
         max_tokens=settings.anthropic_max_tokens if row.protocol is ProtocolId.ANTHROPIC else None,
     )
@@ -144,6 +145,9 @@ def _router(settings: Settings, catalogue: Catalogue, providers: dict[str, Provi
     builtin += [
         Route(pattern, preset.id, BUILTIN, plain=True) for preset in PRESETS for pattern in preset.routes
     ]
+    if settings.passthrough_provider.lower() not in ids | unset:
+        reason = f"passthrough_provider: there is no provider {settings.passthrough_provider}"
+        raise GatewayError("config.invalid", reason=reason)
     try:
         return Router(
             [parse_route(text, "model_provider_routes") for text in settings.model_provider_routes],

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import Dialect, ModelCard
@@ -15,8 +15,9 @@ from tokligence.conversation import ProtocolId
 from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
 from tokligence.pipeline.opening import Openings
+from tokligence.pipeline.plan import Plans
 from tokligence.routing.match import Router
-from tokligence.upstream.client import Client
+from tokligence.upstream.client import Client, header_lines
 from tokligence.upstream.origin import Origin
 from tokligence.wire.contract import Target
 
@@ -28,7 +29,7 @@ class Provider(Struct, frozen=True):
     """One upstream, ready to be called. `protocol` and `origin` are None for the built-in loopback only.
 
     `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
-    `targets`: endpoint -> request target. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), or one that
+    `targets`: endpoint -> request target; `roots`: see `catalog.providers`. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), or one that
     only speaks another vendor's protocol: the catalogue does not know its models, so it is asked for its list, and it may
     lack what the vendor of its protocol has. `max_tokens`: the output limit of a translated request that has none, for a
     model of which the catalogue knows none either."""
@@ -42,17 +43,19 @@ class Provider(Struct, frozen=True):
     credentials: tuple[tuple[bytes, bytes], ...] = ()
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     targets: Mapping[str, bytes] = {}
+    roots: Mapping[ProtocolId, bytes] = {}
     own_endpoint: bool = False
     max_tokens: int | None = None
 
 
 class State(Struct, frozen=True):
-    """Everything that follows from the configuration; replaced as one by a reload."""
+    """Everything that follows from the configuration; replaced as one by a reload. `plans`: remembered, not given."""
 
     settings: Settings
     catalogue: Catalogue
     providers: Mapping[str, Provider]
     router: Router
+    plans: Plans = field(default_factory=Plans)
 
     def target(self, provider: Provider, model: str) -> Target:
         return Target(
@@ -76,5 +79,6 @@ class Hub:
         self.meter = meter
         self.ids = ids
         self.hop = (HOP, ids.stem.encode())
+        self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()
         self.openings = Openings(self.loop)

@@ -132,6 +132,13 @@ class Router:
             self._cache[model] = found
         return found
 
+    def provider(self, name: str) -> str:
+        """The id of the provider called so, an id or an alias that is known. Raises `provider.not_configured`."""
+        provider_id = self._providers.ids.get(name.lower(), name.lower())
+        if provider_id not in self._providers.configured:
+            raise self._not_configured(provider_id)
+        return provider_id
+
     def exact_names(self) -> list[str]:
         """The patterns that are plain names: they join the list of models."""
         return [route.pattern for route in self._exact.values() if not self._names.is_family(route.pattern)]
@@ -172,10 +179,7 @@ class Router:
         return None
 
     def _to_provider(self, provider: str, model: str, steps: tuple[str, ...]) -> Resolved:
-        provider_id = self._providers.ids[provider.lower()]
-        if provider_id not in self._providers.configured:
-            raise self._not_configured(provider_id)
-        return Resolved(provider_id, model, steps)
+        return Resolved(self.provider(provider), model, steps)
 
     def _no_match(self, model: str) -> GatewayError:
         for rule in self._idle:
