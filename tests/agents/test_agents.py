@@ -1,0 +1,68 @@
+"""Each agent does the same as if asked directly, whatever vendor answers it through the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.agents.agents import CLAUDE_CODE, OPENCODE, Agent
+from tests.agents.cells import Cell, through_gateway
+from tests.agents.conftest import Measure
+from tests.agents.task import MEND
+
+pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
+
+CELLS = [
+    (CLAUDE_CODE, "openai"),
+    (CLAUDE_CODE, "anthropic"),
+    (OPENCODE, "anthropic"),
+    (OPENCODE, "llm"),
+]
+Installed = Callable[[Agent], None]
+
+
+def booked_as_said(cell: Cell) -> None:
+    """Every call of the task stands in the ledger with the tokens that its upstream said."""
+    asked = [row for row in cell.calls if (row["input_tokens"] or 0) >= 1000 or row["outcome"] != "ok"]
+    said = [(1000 + at, 100 * at, 50 + at) for at in range(len(MEND.turns))]
+    done = [row for row in asked if row["outcome"] == "ok"]
+    assert [(r["input_tokens"], r["cache_read_tokens"], r["output_tokens"]) for r in done] == said
+    assert {row["usage_source"] for row in done} == {"exact"}
+    failed = [row["status"] for row in asked if row["outcome"] != "ok"]
+    assert failed == [failure.status for turn in MEND.turns for failure in turn.failures]
+    assert {row["key_name"] for row in cell.calls} == {"agent"}
+
+
+@pytest.mark.parametrize(("agent", "vendor"), CELLS, ids=[f"{a.id}-{v}" for a, v in CELLS])
+def test_an_agent_does_the_same_through_the_gateway(
+    agent: Agent, vendor: str, installed: Installed, measure: Measure, tmp_path: Path
+) -> None:
+    installed(agent)
+    direct = measure(agent)
+    cell = through_gateway(agent, MEND, tmp_path, {0: vendor}, connected=vendor != "anthropic")
+    assert cell.outcome.transcript == direct.transcript
+    assert cell.outcome.files == direct.files
+    booked_as_said(cell)
+
+
+SWITCHES = [
+    (CLAUDE_CODE, {0: "anthropic", 2: "openai"}),
+    (OPENCODE, {0: "anthropic", 2: "llm", 3: "anthropic", 4: "llm"}),
+]
+
+
+@pytest.mark.parametrize(("agent", "vendors"), SWITCHES, ids=[s[0].id for s in SWITCHES])
+def test_an_agent_does_the_same_while_its_model_changes_vendors(
+    agent: Agent, vendors: dict[int, str], installed: Installed, measure: Measure, tmp_path: Path
+) -> None:
+    """What one vendor thought and signed comes to the other as history."""
+    installed(agent)
+    direct = measure(agent)
+    cell = through_gateway(agent, MEND, tmp_path, vendors, connected=True)
+    assert cell.outcome.transcript == direct.transcript
+    assert cell.outcome.files == direct.files
+    booked_as_said(cell)
+    served = [row["provider"] for row in cell.calls if (row["input_tokens"] or 0) >= 1000]
+    assert served == [vendors[max(n for n in vendors if n <= at)] for at in range(len(MEND.turns))]
