@@ -121,7 +121,7 @@ def test_a_whole_answer_in_one_read_is_read_without_another_wait() -> None:
         connection, _, _ = connected(asyncio.get_running_loop())
         answer = connection.begin("acme", b"head", b"", False)
         connection.data_received(LENGTH)
-        assert answer.waiter.done()
+        assert answer.ended
         with pytest.raises(StopIteration) as end:
             answer.read(11).send(None)
         assert end.value.value == b"hello world"

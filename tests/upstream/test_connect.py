@@ -27,9 +27,11 @@ from tests.upstream.scripted import (
     until,
 )
 from tokligence.upstream import connect
+from tokligence.upstream.client import Endpoint
 from tokligence.upstream.connect import ConnectFailure, describe, interleave, trust_store
 from tokligence.upstream.origin import parse_origin
 from tokligence.upstream.proxies import Proxies
+from tokligence.upstream.request import NO_LINES
 
 LARGE = b"0123456789abcdef" * 65536  # 1 MiB
 
@@ -389,6 +391,29 @@ def test_a_host_that_is_not_allowed_is_never_connected_to(run: Any) -> None:
                 error = await failure_of(post(client, parse_origin(url, versioned=True)))
                 assert error.code == "upstream.blocked"
             assert seen == [("127.0.0.1", server.port)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["http://box.invalid:8000/v1", "https://box.invalid/v1"])
+def test_where_hosts_are_restricted_no_proxy_is_contacted(run: Any, url: str) -> None:
+    async def main() -> None:
+        seen: list[str] = []
+        async with serving(serve_ok) as proxy:
+            address = f"http://127.0.0.1:{proxy.port}"
+            async with calling(
+                Proxies(http=address, https=address),
+                allowed=lambda host: host == "box.invalid",
+                on_connect=lambda host, _: seen.append(host),
+            ) as client:
+                origin = parse_origin(url, versioned=True)
+                for call in (
+                    post(client, origin),
+                    client.post(Endpoint(origin, b"/x", NO_LINES, "acme"), b""),
+                ):
+                    assert (await failure_of(call)).code == "upstream.connect_failed"
+            assert seen == ["box.invalid"] * 2
+            assert proxy.connections == 0
 
     run(main())
 

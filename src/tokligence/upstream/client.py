@@ -4,6 +4,9 @@
     answer = await client.send(origin, b"POST", b"/v1/messages", headers, body, provider="anthropic")
     while data := await answer.chunk(): ...
 
+    messages = Endpoint(origin, b"/v1/messages", header_lines(headers), "anthropic")  # once
+    answer = await client.post(messages, body)
+
 Time-outs by phase: connecting (with the proxy's tunnel and TLS), the first byte of the body, the silence between
 bytes. One periodic sweep enforces them all, so a request costs no timer; it runs only while connections are open and
 may be late by `SWEEP_S`.
@@ -13,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from types import coroutine
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -25,12 +29,26 @@ from tokligence.upstream.connection import SLICE, Connection, Limits, timed_out
 from tokligence.upstream.origin import Origin
 from tokligence.upstream.pool import MAX_RESTING, Pool
 from tokligence.upstream.proxies import Proxies, Proxy, ProxyTable
-from tokligence.upstream.request import NO_LINES, HeaderLines, header_lines, write_head
+from tokligence.upstream.request import NO_LINES, HeaderLines, header_lines, write_head, write_start
 
-__all__ = ["Answer", "Client", "HeaderLines", "Options", "header_lines"]
+__all__ = ["Answer", "Client", "Endpoint", "HeaderLines", "Options", "header_lines"]
 
 SWEEP_S: Final = 0.25
 """Longest time between two sweeps; shorter time-outs make it shorter, down to a hundredth of a second."""
+
+
+MOST_STARTS: Final = 256
+"""Endpoints whose requests' beginning is kept. A reload makes new ones, so the old must go sometime."""
+
+
+class Endpoint(Struct, frozen=True, eq=False):
+    """What all POST requests to one endpoint share. `target`: below the origin's prefix; `lines`: headers that each
+    of them carries. One object for each, made once: what precedes the body is remembered by it."""
+
+    origin: Origin
+    target: bytes
+    lines: HeaderLines
+    provider: str
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -47,12 +65,13 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class _Lane:
-    """What is known beforehand of the requests to one origin. `absolute`: precedes the target where a proxy reads it;
-    `host_lines`: from the end of the target to the end of the lines that never change."""
+    """What is known beforehand of the requests to one origin, whatever its prefix. `absolute`: precedes the target where
+    a proxy reads it; `host_lines`: from the end of the target to the end of the lines that never change."""
 
-    __slots__ = ("absolute", "host_lines", "pool", "proxy")
+    __slots__ = ("absolute", "host_lines", "origin", "pool", "proxy")
 
     def __init__(self, origin: Origin, proxy: Proxy | None, pool: Pool) -> None:
+        self.origin = origin
         self.pool = pool
         self.proxy = proxy
         self.absolute = b""
@@ -64,7 +83,8 @@ class _Lane:
 
 
 class Client:
-    """`allowed`: asked with the origin's host before every connect; False is `upstream.blocked` (`local_only`).
+    """`allowed`: asked with the origin's host before every connect; False is `upstream.blocked` (`local_only`). With
+    it no proxy is used.
     `on_connect(host, port)`: sees every socket before it is opened, the proxy's address where one is used."""
 
     def __init__(
@@ -89,11 +109,22 @@ class Client:
         self._allowed = allowed
         self._on_connect = on_connect
         self._lanes: dict[str, _Lane] = {}
+        self._starts: dict[Endpoint, tuple[_Lane, bytes]] = {}
         self._tls: ssl.SSLContext | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def send(
+    def post(self, endpoint: Endpoint, body: bytes, lines: HeaderLines = NO_LINES) -> Awaitable[Answer]:
+        """`send` to an endpoint known beforehand; `lines`: headers of this request only."""
+        lane, start = self._starts.get(endpoint) or self._begin_with(endpoint)
+        length = len(body)
+        if length <= SLICE:  # a short body leaves with the head in one write, copied once
+            start = b"".join((start, str(length).encode(), b"\r\n", lines, b"\r\n", body))
+            return self._exchange(lane, endpoint.provider, start)
+        start = b"".join((start, str(length).encode(), b"\r\n", lines, b"\r\n"))
+        return self._exchange(lane, endpoint.provider, start, body)
+
+    def send(
         self,
         origin: Origin,
         method: bytes,
@@ -103,7 +134,7 @@ class Client:
         *,
         provider: str,
         prebuilt: HeaderLines = NO_LINES,
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """Gives the answer when its head has come. `target`: path and query below the origin's prefix; `prebuilt`:
         the headers that many requests share, checked and written once by `header_lines`. Host, Content-Length and the
         proxy's headers are added, nothing else; redirects are not followed.
@@ -113,20 +144,32 @@ class Client:
         """
         lane = self._lanes.get(origin.key) or self._new_lane(origin)
         length = len(body)
-        # A short body leaves with the head in one write, copied once.
         now, later = (body, b"") if length <= SLICE else (b"", body)
         before = lane.absolute + origin.prefix
-        start = write_head(
+        head = write_head(
             method, target, lane.host_lines, headers, length, prebuilt=prebuilt, before=before, body=now
         )
+        return self._exchange(lane, provider, head, later, method == b"HEAD")
+
+    @coroutine
+    def _exchange(
+        self,
+        lane: _Lane,
+        provider: str,
+        start: bytes,
+        later: bytes = b"",
+        head_only: bool = False,
+    ) -> Generator[Any, Any, Answer]:
+        """`start`, `later`, `head_only`: as `Connection.begin` takes them. A generator, because to yield the answer for
+        waiting costs half of awaiting it."""
         connection = lane.pool.take()
         kept = connection is not None
         while True:
             if connection is None:
-                connection = await self._open(lane, origin, provider)
-            answer = connection.begin(provider, start, later, method == b"HEAD")
+                connection = yield from self._open(lane, lane.origin, provider).__await__()
+            answer = connection.begin(provider, start, later, head_only)
             try:
-                await answer.waiter
+                yield answer
             except asyncio.CancelledError:
                 answer.cancel()
                 raise
@@ -150,9 +193,22 @@ class Client:
         await asyncio.gather(*(lane.pool.close(error) for lane in self._lanes.values()))
 
     def _new_lane(self, origin: Origin) -> _Lane:
-        lane = _Lane(origin, self._proxies.choose(origin), Pool(self._options.max_resting))
+        # A proxy is another host, so where hosts are restricted none is used.
+        proxy = self._proxies.choose(origin) if self._allowed is None else None
+        lane = _Lane(origin, proxy, Pool(self._options.max_resting))
         self._lanes[origin.key] = lane
         return lane
+
+    def _begin_with(self, endpoint: Endpoint) -> tuple[_Lane, bytes]:
+        origin = endpoint.origin
+        lane = self._lanes.get(origin.key) or self._new_lane(origin)
+        before = lane.absolute + origin.prefix
+        start = write_start(b"POST", endpoint.target, lane.host_lines, before)
+        start += endpoint.lines + b"content-length: "
+        if len(self._starts) >= MOST_STARTS:
+            self._starts.clear()
+        self._starts[endpoint] = lane, start
+        return lane, start
 
     async def _open(self, lane: _Lane, origin: Origin, provider: str) -> Connection:
         if self._closed:

@@ -8,6 +8,10 @@ byte followed the answer.
 llhttp runs without leniencies: it refuses bare CR or LF, folded lines, control characters, repeated or bad
 Content-Length, and Content-Length beside Transfer-Encoding (RFC 9112, sections 2.2, 5 and 6.3). What it accepts but
 we did not ask for, another transfer coding than chunked or a change of protocol, is refused here.
+
+Upstreams repeat themselves, and the same head need not be read twice. A whole answer that came in one read, a head and a
+body of known length, is remembered by its head and the length of both. What begins with the same bytes and is as long is
+a whole answer too, since llhttp looks at no byte of such a body; it is taken as that without asking llhttp again.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import httptools
 from msgspec import Struct
 
 from tokligence.errors import GatewayError
-from tokligence.upstream.answer import Answer
+from tokligence.upstream.answer import Answer, Head
 from tokligence.upstream.request import KNOWN_LIMIT, LONGEST_KNOWN
 
 SLICE: Final = 65536
@@ -35,6 +39,10 @@ _SPECIAL: Final = frozenset({b"keep-alive", b"transfer-encoding"})
 _lower: Final[dict[bytes, bytes]] = {}
 """Header name as it came -> in lower case: upstreams send the same few every time. None of
 `_SPECIAL`."""
+
+HEADS: Final = 64
+LONGEST_HEAD: Final = 4096
+"""Heads remembered of one origin, and bytes of one."""
 
 _MESSAGE: Final = (None, None)
 """The marks of one message: its begin and its end."""
@@ -57,11 +65,13 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Home(Protocol):
-    """Where connections live between exchanges: their pool."""
+    """Where connections live between exchanges: their pool. `heads`: of answers that came whole in one read, by the
+    length of the whole. `resting`: the connections between two exchanges."""
+
+    heads: dict[int, Head]
+    resting: list[Connection]
 
     def opened(self, connection: Connection) -> None: ...
-
-    def rest(self, connection: Connection) -> None: ...
 
     def withdraw(self, connection: Connection) -> None: ...
 
@@ -88,6 +98,7 @@ class Connection(asyncio.Protocol):
         "_fresh",
         "_head_only",
         "_headers",
+        "_heads",
         "_hint_s",
         "_home",
         "_in_step",
@@ -97,10 +108,12 @@ class Connection(asyncio.Protocol):
         "_pieces",
         "_quiet_since",
         "_reading_paused",
+        "_resting",
         "_special",
         "_started",
         "_transport",
         "_unsent",
+        "_usual",
         "_writing_paused",
     )
 
@@ -109,6 +122,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, home: Home, limits: Limits) -> None:
         self._loop = loop
         self._home = home
+        self._heads = home.heads
+        self._resting = home.resting
         self._limits = limits
         self._answer: Answer | None = None
         # llhttp takes one mark at the begin of a message and one at its end, and fails when there is none: nothing is
@@ -128,6 +143,7 @@ class Connection(asyncio.Protocol):
         )
         self._in_step = False
         self._head_only = False
+        self._usual = False  # the first bytes of an answer are awaited, to a request that left in one write
         self._fault = ""
         self._barren = 0
         self._hint_s = limits.keepalive_s
@@ -142,11 +158,10 @@ class Connection(asyncio.Protocol):
     def begin(self, provider: str, start: bytes, rest: bytes, head_only: bool) -> Answer:
         """Sends a request and gives its answer, empty as yet. `start`: its head, with a body of at most `SLICE`;
         `rest`: a longer body. `head_only`: the answer to HEAD has no body."""
-        answer = self._answer = Answer(provider, self._loop.create_future(), self)
-        self._awaited += _MESSAGE
+        answer = self._answer = Answer(provider, self)
         self._fresh = True
         self._head_only = head_only
-        self._barren = 0
+        self._usual = not (rest or head_only)
         self._started = self._loop.time()
         self._transport.write(start)
         if rest:
@@ -209,7 +224,23 @@ class Connection(asyncio.Protocol):
             # An answer that nobody asked for would be taken for the next one.
             self.abort()
             return
-        answer.heard = self._fresh = True
+        self._fresh = True
+        usual = self._usual
+        if usual:
+            self._usual = False
+            head = self._heads.get(len(data))
+            if head is not None:
+                raw = head.raw
+                if data.startswith(raw):
+                    self._answer = None
+                    self._hint_s = head.hint_s
+                    self._resting.append(self)
+                    answer.complete(head, data[len(raw) :])
+                    return
+        if not answer.heard:
+            answer.heard = True
+            self._awaited += _MESSAGE
+            self._barren = 0
         self._barren += len(data)
         fault = None
         try:
@@ -223,19 +254,31 @@ class Connection(asyncio.Protocol):
             body = b"".join(self._pieces)
             self._pieces.clear()
         if not self._awaited:
+            if usual and self._in_step and self._hint_s > 0:
+                self._learn(answer.head, data, len(body))
             self._settle(answer, body)
             return
         if body:
             answer.add(body)
-        elif answer.status:
-            answer.wake()
         if fault is not None:
             self._refuse(answer, fault)
         elif self._barren > self._limits.max_head:
             self._refuse(answer, _TOO_LARGE)
-        elif answer.received - answer.taken > self._limits.buffer:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        elif answer.status:
+            if answer.received - answer.taken > self._limits.buffer:
+                self._reading_paused = True
+                self._transport.pause_reading()
+            answer.wake()
+
+    def _learn(self, head: Head, data: bytes, length: int) -> None:
+        """`data` is a whole answer with a body of `length` bytes. If that is all that follows the head (there was no
+        interim answer, and there are no chunks), the head is remembered."""
+        start = data.find(b"\r\n\r\n") + 4
+        if start + length == len(data) and start <= LONGEST_HEAD:
+            if len(self._heads) >= HEADS:
+                self._heads.clear()
+            head.raw = data[:start]
+            self._heads[len(data)] = head
 
     def eof_received(self) -> None:
         self._home.withdraw(self)
@@ -258,6 +301,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writing_paused = True
+        self._usual = False
 
     def resume_writing(self) -> None:
         self._writing_paused = False
@@ -273,11 +317,11 @@ class Connection(asyncio.Protocol):
         """The answer is complete; `body`: its last piece."""
         self._answer = None  # a resting connection keeps nothing of what it carried
         self._headers.clear()
-        answer.finish(body)
         if self._in_step and self._unsent is None and not self._writing_paused and self._hint_s > 0:
-            self._home.rest(self)
+            self._resting.append(self)
         else:
             self.abort()
+        answer.finish(body)
 
     def _refuse(self, answer: Answer, reason: str) -> None:
         self.fail(GatewayError("upstream.bad_response", provider=answer.provider, reason=reason))
@@ -319,7 +363,7 @@ class Connection(asyncio.Protocol):
             self._special = False
             self._read_special(headers)
         answer.status = status
-        answer.headers = headers
+        answer.head = Head(status, headers, self._hint_s)
         if status >= 400 and self._unsent is not None:
             # An error before the whole request has left: the rest is unwanted (RFC 9112 section 9.5).
             self._unsent = None

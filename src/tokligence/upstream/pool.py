@@ -10,26 +10,33 @@ import asyncio
 from typing import Final
 
 from tokligence.errors import GatewayError
+from tokligence.upstream.answer import Head
 from tokligence.upstream.connection import Connection
 
 MAX_RESTING: Final = 128
 
 
 class Pool:
-    __slots__ = ("_emptied", "_max_resting", "_resting", "open")
+    """`heads`, `resting`: of `connection.Home`."""
+
+    __slots__ = ("_emptied", "_max_resting", "heads", "open", "resting")
 
     def __init__(self, max_resting: int = MAX_RESTING) -> None:
         self.open: set[Connection] = set()
-        self._resting: list[Connection] = []
+        self.heads: dict[int, Head] = {}
+        self.resting: list[Connection] = []
         self._max_resting = max_resting
         self._emptied: asyncio.Event | None = None
 
     def take(self) -> Connection | None:
         """The connection that was used last, or None."""
-        return self._resting.pop() if self._resting else None
+        return self.resting.pop() if self.resting else None
 
     def sweep(self, now: float) -> None:
-        """Ends what is overdue, exchanges and rests alike."""
+        """Ends what is overdue, exchanges and rests alike, and the rests that are too many."""
+        surplus = max(0, len(self.resting) - self._max_resting)
+        for connection in self.resting[:surplus]:
+            connection.abort()
         for connection in tuple(self.open):
             connection.check(now)
 
@@ -46,14 +53,9 @@ class Pool:
     def opened(self, connection: Connection) -> None:
         self.open.add(connection)
 
-    def rest(self, connection: Connection) -> None:
-        self._resting.append(connection)
-        if len(self._resting) > self._max_resting:
-            self._resting[0].abort()
-
     def withdraw(self, connection: Connection) -> None:
-        if connection in self._resting:
-            self._resting.remove(connection)
+        if connection in self.resting:
+            self.resting.remove(connection)
 
     def lost(self, connection: Connection) -> None:
         self.open.discard(connection)

@@ -62,13 +62,19 @@ def write_head(
     `length`: bytes of the body; `prebuilt`: of `header_lines`; `body`: to follow at once. What a client may have caused
     raises `http.malformed`; a header of `FRAMING` is a fault of ours, hence `ValueError`.
     """
-    if method not in METHODS or not (target in _known_targets or _is_target(target)):
-        raise GatewayError("http.malformed", reason="the method or the path cannot be sent on")
+    start = write_start(method, target, host_lines, before)
     framing = b""
     if length or method not in _BODILESS:
         framing = b"content-length: %d\r\n" % length
     own = _lines(headers) if headers else b""
-    return b"".join((method, b" ", before, target, host_lines, framing, prebuilt, own, b"\r\n", body))
+    return b"".join((start, framing, prebuilt, own, b"\r\n", body))
+
+
+def write_start(method: bytes, target: bytes, host_lines: bytes, before: bytes = b"") -> bytes:
+    """The request line and `host_lines`; parameters and errors as of `write_head`."""
+    if method not in METHODS or not (target in _known_targets or _is_target(target)):
+        raise GatewayError("http.malformed", reason="the method or the path cannot be sent on")
+    return b"".join((method, b" ", before, target, host_lines))
 
 
 def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> HeaderLines:
