@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import Dialect, ModelCard
@@ -15,9 +15,8 @@ from tokligence.conversation import ProtocolId
 from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
 from tokligence.pipeline.opening import Openings
-from tokligence.pipeline.plan import Plans
 from tokligence.routing.match import Router
-from tokligence.upstream.client import Client, header_lines
+from tokligence.upstream.client import Client
 from tokligence.upstream.origin import Origin
 from tokligence.wire.contract import Target
 
@@ -49,13 +48,12 @@ class Provider(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """Everything that follows from the configuration; replaced as one by a reload. `plans`: remembered, not given."""
+    """Everything that follows from the configuration; replaced as one by a reload."""
 
     settings: Settings
     catalogue: Catalogue
     providers: Mapping[str, Provider]
     router: Router
-    plans: Plans = field(default_factory=Plans)
 
     def target(self, provider: Provider, model: str) -> Target:
         return Target(
@@ -79,6 +77,5 @@ class Hub:
         self.meter = meter
         self.ids = ids
         self.hop = (HOP, ids.stem.encode())
-        self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()
         self.openings = Openings(self.loop)
