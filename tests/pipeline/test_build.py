@@ -146,6 +146,18 @@ def test_with_local_only_the_hosts_that_may_be_reached_are_the_endpoints():
             {"providers": (ProviderSection(name="p", protocol="openai", base_url="nowhere", api_key="k"),)},
             "[provider.p]",
         ),
+        ({"openai_api_key": "sk-\r\nx-evil: 1"}, "openai_api_key"),
+        ({"anthropic_api_key": "sk\x00"}, "anthropic_api_key"),
+        ({"openai_api_key": "sk\udcff"}, "openai_api_key"),
+        ({"openai_api_key": "k", "openai_organization": "a\x7f"}, "openai_organization"),
+        (
+            {
+                "providers": (
+                    ProviderSection(name="p", protocol="openai", base_url="http://h", api_key="a\n"),
+                )
+            },
+            "[provider.p] api_key",
+        ),
         ({"model_provider_routes": ("gpt*",)}, "model_provider_routes"),
         ({"model_provider_routes": ("a=b", "b=a")}, "model_provider_routes"),
     ],
@@ -155,6 +167,7 @@ def test_what_cannot_be_used_is_named(settings: dict[str, Any], part: str):
         built(**settings)
     assert caught.value.code == "config.invalid"
     assert part in caught.value.message
+    assert "evil" not in caught.value.message
 
 
 def test_the_operators_prices_stand_before_the_catalogues(tmp_path: Path):

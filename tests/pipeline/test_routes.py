@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.openai_rules import MODELS
 from tests.pipeline.harness import CHAT, MESSAGES, Bench, chat, messages
 from tokligence.config.schema import ProviderSection
+from tokligence.upstream.proxies import Proxies
 
 COUNT = "/v1/messages/count_tokens"
 
@@ -117,6 +118,19 @@ async def test_with_local_only_the_client_itself_refuses_another_host(bench: Ben
     reply = await gate.ask(CHAT, chat())
     assert (reply.status, reply.headers["x-tokligence-error-code"]) == (502, "upstream.blocked")
     assert gate.connects == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_with_local_only_not_even_the_proxy_is_contacted(bench: Bench, scheme: str):
+    proxy = f"http://127.0.0.1:{bench.openai.server.port}"
+    gate = await bench.serve(
+        local_only=True, llm_endpoint=f"{scheme}://box.invalid/v1", proxies=Proxies(http=proxy, https=proxy)
+    )
+    for path, body in ((CHAT, chat()), (MESSAGES, messages(stream=True))):
+        assert (await gate.ask(path, body)).headers["x-tokligence-error-code"] == "upstream.connect_failed"
+    await gate.get("/v1/models")
+    assert {host for host, _ in gate.connects} == {"box.invalid"}
+    assert bench.openai.requests == []
 
 
 async def test_a_reload_holds_for_the_next_call(bench: Bench):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ PROTOCOL_OF: Final = {"openai": ProtocolId.OPENAI_CHAT, "anthropic": ProtocolId.
 """Words of a provider section."""
 
 BUILTIN: Final = "built in"
+
+_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+"""RFC 9110 section 5.5: visible characters, spaces and tabs."""
 
 
 def build_state(settings: Settings) -> State:
@@ -94,11 +98,11 @@ def _ready(
         dialect=row.dialect,
         protocol=row.protocol,
         origin=_origin(row, url) if url else None,
-        credentials=_credentials(row.auth, key),
+        credentials=_credentials(row, key),
         defaults=(
             JSON,
             *(
-                (name.encode(), value.encode())
+                (name.encode(), _sendable(value, setting))
                 for name, setting in row.headers
                 if (value := getattr(settings, setting))
             ),
@@ -118,12 +122,21 @@ def _origin(row: ProviderRow, url: str) -> Origin:
         raise GatewayError("config.invalid", reason=f"{setting}: {error.message}", hint=error.hint) from None
 
 
-def _credentials(style: AuthStyle, key: str | None) -> tuple[tuple[bytes, bytes], ...]:
-    if not key or style is AuthStyle.NONE:
+def _credentials(row: ProviderRow, key: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    if not key or row.auth is AuthStyle.NONE:
         return ()
-    if style is AuthStyle.X_API_KEY:
-        return ((b"x-api-key", key.encode()),)
-    return ((b"authorization", b"Bearer " + key.encode()),)
+    value = _sendable(key, row.key_setting or f"[provider.{row.id}] api_key")
+    if row.auth is AuthStyle.X_API_KEY:
+        return ((b"x-api-key", value),)
+    return ((b"authorization", b"Bearer " + value),)
+
+
+def _sendable(value: str, setting: str) -> bytes:
+    """`value` as a header carries it. The error does not show it: most are secrets."""
+    if not _HEADER_VALUE.fullmatch(value):
+        reason = f"{setting}: holds a line break or another character that cannot be sent in a header"
+        raise GatewayError("config.invalid", reason=reason)
+    return value.encode()
 
 
 # --- routes ---------------------------------------------------------------------------------------------
