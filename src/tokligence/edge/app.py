@@ -10,7 +10,7 @@ import msgspec
 
 from tokligence.conversation import ProtocolId
 from tokligence.edge.guard import Guard, cors_headers
-from tokligence.edge.handling import Handler
+from tokligence.edge.known import Route
 from tokligence.edge.paths import (
     ADMIN,
     MODEL_PREFIX,
@@ -23,6 +23,7 @@ from tokligence.edge.paths import (
     is_shared,
 )
 from tokligence.edge.refusal import JSON, refusal
+from tokligence.edge.responses import ResponsesPaths
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
 from tokligence.pipeline.count import count_tokens
@@ -71,11 +72,13 @@ class App:
         self.guard = guard
         self._control = control
         self.listing = Listing(hub)
+        self.responses = ResponsesPaths(hub)
         self._answers: dict[Does, Callable[[Call, Sink, Endpoint], Awaitable[None]]] = {
             Does.MODELS: self._models,
             Does.MODEL: self._model,
             Does.COUNT_TOKENS: self._count_tokens,
             Does.FORWARD: self._forward,
+            Does.RESPONSES: self._responses,
             Does.ROOT: self._root,
             Does.HEALTH: self._health,
             Does.LIVEZ: self._alive,
@@ -103,8 +106,8 @@ class App:
             request_id = self._control.crashed(error, call)
             self._refuse(_shape(path, call), sink, GatewayError("gateway.internal"), request_id)
 
-    def route(self, call: Call) -> Handler | None:
-        """The server's `Route`: model calls of those who may make them. All else is decided, and refused, call by
+    def route(self, call: Call) -> Route | None:
+        """The server's `Router`: model calls of those who may make them. All else is decided, and refused, call by
         call."""
         endpoint, plain = find(call.path)
         if endpoint is None or endpoint.does is not Does.MODEL_CALL or call.method not in endpoint.methods:
@@ -119,11 +122,9 @@ class App:
         hub, protocol = self.hub, endpoint.protocol
 
         def answer(call: Call, sink: Sink) -> Awaitable[None]:
-            call.principal = principal
-            call.path = plain
             return ModelCall(hub, call, sink, protocol).run()
 
-        return answer
+        return Route(answer, plain, principal)
 
     async def _answer(self, call: Call, sink: Sink) -> None:
         if self.guard.preflight(call, sink):
@@ -197,6 +198,12 @@ class App:
             names_model=endpoint.names_model,
         )
         await passed.run()
+
+    async def _responses(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
+        if call.body:
+            require_json(call)
+        call.path = find(call.path)[1]
+        await self.responses.answer(call, sink)
 
     # --- the process --------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from tokligence.conversation import ProtocolId
 
 CHAT, ANTHROPIC = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
+RESPONSES: Final = ProtocolId.OPENAI_RESPONSES
 
 
 class Does(Enum):
@@ -18,6 +19,7 @@ class Does(Enum):
     MODEL_CALL = "model call"
     COUNT_TOKENS = "count tokens"
     FORWARD = "pass on"
+    RESPONSES = "responses with their state"
     MODELS = "list models"
     MODEL = "show a model"
     ROOT = "greet"
@@ -86,6 +88,8 @@ MODEL: Final = Endpoint(Does.MODEL, GET)
 
 FILES: Final = "/v1/files"
 FAMILIES: Final[dict[str, Endpoint]] = {
+    "/v1/responses": Endpoint(Does.RESPONSES, ANY, RESPONSES),
+    "/v1/conversations": Endpoint(Does.RESPONSES, ANY, RESPONSES),
     FILES: Endpoint(Does.FORWARD, ANY),
     "/v1/batches": Endpoint(Does.FORWARD, ANY),
     "/v1/uploads": Endpoint(Does.FORWARD, ANY),

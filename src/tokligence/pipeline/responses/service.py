@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
+from tokligence.pipeline.estimate import request_tokens
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.outbound import JSON
 from tokligence.pipeline.responses.asked import answer, decoded, page, whole_number
@@ -34,6 +35,7 @@ from tokligence.pipeline.responses.items import (
     resolved,
 )
 from tokligence.pipeline.responses.store import Conversation, Owner, Store, StoredResponse
+from tokligence.wire.openai_responses import CODEC
 from tokligence.wire.splice import TopLevel
 
 Run = Callable[[Call, Sink], Awaitable[None]]
@@ -76,7 +78,7 @@ class Responses:
         self._run = run
         self._native = native
         self._elsewhere = elsewhere
-        self._store = Store()
+        self.store = Store()
         self._background: dict[tuple[Owner, str], _Background] = {}
 
     # --- create -------------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ class Responses:
         kept = self._begun(call, wants, session, prior or conversation, native=native)
         inner = replace(call, body=_continued(call.body, kept, forget=native))
         if wants.background and not native:
-            self._must_keep()
+            self.must_keep()
             await self._in_background(inner, sink, kept, stream=bool(wants.stream))
         elif kept.stores:
             await self._run(inner, Overheard(sink, lambda response: self._keep(kept, response)))
@@ -116,8 +118,8 @@ class Responses:
         prior = None
         if previous is not None:
             prior = session.response(owner, previous, now) if session is not None else None
-            prior = prior or self._store.response(owner, previous, now)
-        return prior, None if named is None else self._store.conversation(owner, named, now)
+            prior = prior or self.store.response(owner, previous, now)
+        return prior, None if named is None else self.store.conversation(owner, named, now)
 
     def _begun(
         self,
@@ -136,7 +138,7 @@ class Responses:
         if not native:
             given = unfolded(resolved(given, lambda name: self._item(owner, name, session)))
             if wants.store is not False and not self._off:
-                stores.append(self._store)
+                stores.append(self.store)
         return _Kept(
             owner,
             given,
@@ -147,22 +149,22 @@ class Responses:
 
     def _item(self, owner: Owner, name: str, session: Store | None) -> Item | None:
         found = session.item(owner, name) if session is not None else None
-        return found or self._store.item(owner, name)
+        return found or self.store.item(owner, name)
 
     def _must_be_known(self, wants: _Wants) -> None:
         if wants.previous_response_id is not None:
-            self._must_keep()
+            self.must_keep()
             raise GatewayError("responses.previous_not_found", id=wants.previous_response_id[:100])
         named = _conversation_id(wants.conversation)
         if named is not None:
-            self._must_keep()
+            self.must_keep()
             raise GatewayError("responses.conversation_not_found", id=named[:100])
 
     @property
     def _off(self) -> bool:
         return self._hub.state.settings.responses_store == "off"
 
-    def _must_keep(self) -> None:
+    def must_keep(self) -> None:
         if self._off:
             raise GatewayError("responses.not_kept")
 
@@ -172,9 +174,9 @@ class Responses:
         for store in kept.stores:
             store.put(entry, now)
         if kept.conversation is not None and head.status in ("completed", "incomplete"):
-            found = self._store.conversation(kept.owner, kept.conversation, now)
+            found = self.store.conversation(kept.owner, kept.conversation, now)
             if found is not None:
-                self._store.put(found.with_items((*kept.input, *output)), now)
+                self.store.put(found.with_items((*kept.input, *output)), now)
 
     async def compact(self, call: Call, sink: Sink) -> None:
         """A shorter history for the same conversation. An upstream that keeps its own state compacts itself."""
@@ -196,6 +198,21 @@ class Responses:
         if status == 200:
             body = compacted(body, items, self._hub.ids.new("cmp_"))
         sink.whole(status, headers, body)
+
+    async def count(self, call: Call, sink: Sink) -> None:
+        """The tokens of a request's input: the upstream's count where it keeps state itself, else an estimate."""
+        wants = decoded(call.body, _Wants)
+        prior, conversation = self._found(call.principal.key_name, wants, None)
+        if prior is None and conversation is None:
+            if self._native(wants.model):
+                await self._elsewhere(call, sink)
+                return
+            self._must_be_known(wants)
+        kept = self._begun(call, wants, None, prior or conversation, native=False)
+        request = CODEC.read_request(_continued(call.body, kept, forget=False))
+        tokens = request_tokens(request)
+        body = _encode({"object": "response.input_tokens", "input_tokens": tokens})
+        sink.whole(200, [JSON, (b"x-tokligence-usage", b"estimated")], body)
 
     # --- in the background --------------------------------------------------------------------------
 
@@ -275,7 +292,7 @@ class Responses:
             running.task.cancel()
         if running is None and await self._kept(call, sink, name) is None:
             return
-        self._store.remove(call.principal.key_name, name)
+        self.store.remove(call.principal.key_name, name)
         answer(sink, {"id": name, "object": "response", "deleted": True})
 
     async def cancel(self, call: Call, sink: Sink, name: str) -> None:
@@ -299,7 +316,7 @@ class Responses:
 
     async def _kept(self, call: Call, sink: Sink, name: str) -> StoredResponse | None:
         """None: it is not ours, and an upstream that keeps its own has answered."""
-        kept = self._store.response(call.principal.key_name, name, int(time()))
+        kept = self.store.response(call.principal.key_name, name, int(time()))
         if kept is None:
             await self._elsewhere(call, sink)
         return kept
