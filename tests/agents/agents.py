@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.agents import install
-from tests.agents.task import Act, Edit, Read, Run, Write
+from tests.agents.brain import Hands
+from tests.agents.task import MEND, MEND_BY_LISTING, Act, Edit, Read, Run, Task, Write
 from tests.fakes.replies import Call
 from tokligence.cli.clients import NAMES, Client
 
@@ -30,15 +31,17 @@ Transcript = list[str]
 @dataclass(frozen=True)
 class Agent:
     """`client`: its row in the product's table. `programs`: installs it; gives the directory of its programs.
-    `words`: what it is started with before the prompt. `model`: asked for. `hands`: its tools. `read`: its output."""
+    `words`: what it is started with before the prompt. `model`: asked for. `hands`: its tools; None: it has none and
+    changes files as the text says. `read`: its transcript, from its output or from what it left in the directory."""
 
     client: Client
     programs: Callable[[], Path]
     words: tuple[str, ...]
     model: str
-    hands: Callable[[Act, Path], Call]
-    read: Callable[[str], Iterator[str]]
+    hands: Hands | None
+    read: Callable[[str, Path], Iterator[str]]
     environ: dict[str, str] = field(default_factory=dict)
+    task: Task = MEND
 
     @property
     def id(self) -> str:
@@ -85,17 +88,18 @@ def start(agent: Agent, command: list[str], environ: dict[str, str], directory: 
         check=False,
     )
     said = done.stdout.decode("utf-8", "replace")
-    transcript = [line.replace(str(directory), HERE) for line in agent.read(said)]
+    transcript = [line.replace(str(directory), HERE) for line in agent.read(said, directory)]
     return Outcome(
         done.returncode, said, done.stderr.decode("utf-8", "replace"), transcript, files_of(directory)
     )
 
 
 def files_of(directory: Path) -> dict[str, str]:
+    """All but hidden ones: agents keep notes in these."""
     return {
         file.relative_to(directory).as_posix(): file.read_bytes().decode("utf-8", "replace")
         for file in sorted(directory.rglob("*"))
-        if file.is_file()
+        if file.is_file() and not file.name.startswith(".")
     }
 
 
@@ -128,7 +132,7 @@ def claude_hands(act: Act, directory: Path) -> Call:
             return Call("Bash", {"command": command, "description": "Run it"})
 
 
-def claude_transcript(said: str) -> Iterator[str]:
+def claude_transcript(said: str, _directory: Path) -> Iterator[str]:
     """Results stand behind their calls: those of parallel calls come in whatever order they end."""
     blocks = [
         block
@@ -171,7 +175,7 @@ def opencode_hands(act: Act, directory: Path) -> Call:
             return Call("bash", {"command": command})
 
 
-def opencode_transcript(said: str) -> Iterator[str]:
+def opencode_transcript(said: str, _directory: Path) -> Iterator[str]:
     for event in events(said):
         part = event.get("part", {})
         match event["type"]:
@@ -199,4 +203,29 @@ OPENCODE = Agent(
     },
 )
 
-AGENTS = (CLAUDE_CODE, OPENCODE)
+# --- aider ----------------------------------------------------------------------------------------------
+
+
+def aider_transcript(_said: str, directory: Path) -> Iterator[str]:
+    """Its history of the chat, without what it remarks beside it."""
+    history = (directory / ".aider.chat.history.md").read_text("utf-8")
+    for line in history.splitlines():
+        if line.strip() and not line.startswith(("> ", "# aider chat started at")):
+            yield f"say: {line}"
+
+
+AIDER = Agent(
+    client=NAMES["aider"],
+    programs=lambda: install.pypi("aider-chat"),
+    words=(
+        *("--edit-format", "whole", "--yes-always", "--no-git", "--no-pretty", "--no-check-update"),
+        *("--analytics-disable", "--no-show-model-warnings", "--no-show-release-notes", "--no-gitignore"),
+        *("--max-chat-history-tokens", "1000000"),  # it would ask for summaries of the long ones
+        *("--auto-test", "--test-cmd", "python3 check.py", "--file", "prices.py", "--message"),
+    ),
+    model="claude-sonnet-4-5-20250929",
+    hands=None,
+    read=aider_transcript,
+    environ={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    task=MEND_BY_LISTING,
+)

@@ -28,11 +28,12 @@ Body = Mapping[str, Any]
 @dataclass(frozen=True)
 class Reading:
     """A request in words that all protocols share. `answers`: the model's turns so far. `results`: texts of the tool
-    results since the last of them."""
+    results since the last of them. `said`: the user's text since then."""
 
     offered: frozenset[str]
     answers: int
     results: tuple[str, ...]
+    said: str
 
 
 def read_chat(body: Body) -> Reading:
@@ -44,6 +45,7 @@ def read_chat(body: Body) -> Reading:
         frozenset(t["function"]["name"] for t in body.get("tools") or () if "function" in t),
         _runs(m["role"] == "assistant" for m in messages),
         tuple(text_of(m["content"]) for m in messages[latest:] if m["role"] == "tool"),
+        "".join(text_of(m["content"]) for m in messages[latest:] if m["role"] == "user"),
     )
 
 
@@ -57,6 +59,7 @@ def read_messages(body: Body) -> Reading:
         frozenset(t["name"] for t in body.get("tools") or ()),
         _runs(m["role"] == "assistant" for m in messages),
         tuple(text_of(b.get("content")) for b in blocks if b.get("type") == "tool_result"),
+        "".join(b["text"] for b in blocks if b.get("type") == "text"),
     )
 
 
@@ -75,9 +78,11 @@ Hands = Callable[[Act, Path], Call]
 
 
 class Brain:
-    """The model behind all upstreams of one conversation. `mistakes`: what it was not shown as it should have been."""
+    """The model behind all upstreams of one conversation. `mistakes`: what it was not shown as it should have been.
+    `asked`: the numbers of the turns that it has answered. Without `hands` it only talks, and as agents of that kind
+    make up turns of its own in what they send, it answers in the script's order."""
 
-    def __init__(self, task: Task, hands: Hands, directory: Path) -> None:
+    def __init__(self, task: Task, hands: Hands | None, directory: Path) -> None:
         self._task = task
         self._hands = hands
         self._directory = directory
@@ -103,23 +108,27 @@ class Brain:
     @property
     def _tools(self) -> set[str]:
         acts = [part for turn in self._task.turns for part in turn.parts if not isinstance(part, Say)]
-        return {self._hands(act, self._directory).name for act in acts}
+        return {self._call(act).name for act in acts}
+
+    def _call(self, act: Act) -> Call:
+        assert self._hands is not None
+        return self._hands(act, self._directory)
 
     def _answer(self, reading: Reading, *, thinking: bool) -> Script:
-        at = min(reading.answers, len(self._task.turns) - 1)
+        answers = reading.answers if self._hands else len(self.asked)
+        at = min(answers, len(self._task.turns) - 1)
         turn = self._task.turns[at]
         if self._failures[at]:
             return self._failures[at].popleft()
         self.asked.append(at)
-        shown = "\n".join(reading.results)
+        shown = "\n".join(reading.results) if self._hands else reading.said
         self.mistakes += [
             f"turn {at} was not shown {text!r}, but {shown!r}" for text in turn.saw if text not in shown
         ]
         if turn.before is not None:
             turn.before()
         parts: list[Part] = [
-            Text(part.text) if isinstance(part, Say) else self._hands(part, self._directory)
-            for part in turn.parts
+            Text(part.text) if isinstance(part, Say) else self._call(part) for part in turn.parts
         ]
         if thinking:
             parts.insert(0, Thinking(f"This is turn {at}. “Ü”"))

@@ -91,8 +91,9 @@ def judged(*upstreams: ScriptedUpstream) -> Iterator[None]:
     assert not wrong, "\n".join(wrong)
 
 
-def directly(agent: Agent, task: Task, root: Path) -> Outcome:
+def directly(agent: Agent, root: Path) -> Outcome:
     """Asks a fake of the agent's own protocol, with the settings that the product writes, but its address."""
+    task = agent.task
     place = Place.make(root, task)
     upstream = VENDORS[OWN[agent.client.speaks]].fake()
     brain = Brain(task, agent.hands, place.directory)
@@ -119,15 +120,13 @@ class Cell:
     upstreams: dict[str, ScriptedUpstream]
 
 
-def through_gateway(
-    agent: Agent, task: Task, root: Path, vendors: Mapping[int, str], *, connected: bool
-) -> Cell:
+def through_gateway(agent: Agent, root: Path, vendors: Mapping[int, str], *, connected: bool) -> Cell:
     """Asks the gateway, which has the keys of `vendors` and sends the agent's model to the one that stands at the
     number of the turn, or before it. `connected`: set up by `tgw connect`; else started by `tgw run`."""
-    place = Place.make(root, task)
+    place = Place.make(root, agent.task)
     home = root / "gateway"
     upstreams = {name: VENDORS[name].fake() for name in vendors.values()}
-    task = _switching(task, lambda at: route(home, agent, vendors[at]), frozenset(vendors))
+    task = _switching(agent.task, lambda at: route(home, agent, vendors[at]), frozenset(vendors))
     brain = Brain(task, agent.hands, place.directory)
     for upstream in upstreams.values():
         brain.inhabit(upstream)
@@ -197,6 +196,6 @@ def booked(gateway: Daemon) -> list[dict[str, Any]]:
 def checked(outcome: Outcome, brain: Brain, task: Task) -> None:
     """The agent has done its task, and the model was shown what it should be."""
     assert outcome.status == 0, outcome
-    assert brain.mistakes == [], outcome
+    assert brain.mistakes == [], f"{brain.mistakes}\n{outcome}"
     assert brain.asked == list(range(len(task.turns))), f"{brain.asked}\n{outcome}"
     assert {name: outcome.files.get(name) for name in task.after} == task.after

@@ -11,7 +11,6 @@ import pytest
 from tests.agents import install
 from tests.agents.agents import Agent, Outcome
 from tests.agents.cells import directly
-from tests.agents.task import MEND
 
 Measure = Callable[[Agent], Outcome]
 
@@ -23,7 +22,7 @@ def measure(tmp_path_factory: pytest.TempPathFactory) -> Measure:
 
     def of(agent: Agent) -> Outcome:
         if agent.id not in taken:
-            taken[agent.id] = directly(agent, MEND, tmp_path_factory.mktemp(f"{agent.id}-direct"))
+            taken[agent.id] = directly(agent, tmp_path_factory.mktemp(f"{agent.id}-direct"))
         return taken[agent.id]
 
     return of

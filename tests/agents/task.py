@@ -114,3 +114,27 @@ MEND = Task(
     ),
     after={"prices.py": BROKEN.replace(LINE, MENDED), "report.md": REPORT},
 )
+
+
+def listing(path: str, text: str) -> str:
+    """A whole file in an answer, as aider reads it."""
+    return f"{path}\n```\n{text}```\n"
+
+
+STILL_WRONG = BROKEN.replace(LINE, "        result -= price\n")
+MENDED_FILE = BROKEN.replace(LINE, MENDED)
+ASSERTING = CHECK + "assert total([12, 30]) == 42\n"
+
+MEND_BY_LISTING = Task(
+    prompt="total() in prices.py is wrong. Mend it, and write a report to report.md.",
+    files={"prices.py": BROKEN, "check.py": ASSERTING},
+    turns=(
+        Turn((Say(f"I try this.\n\n{listing('prices.py', STILL_WRONG)}"),)),
+        Turn(
+            (Say(f"{listing('prices.py', MENDED_FILE)}\n{listing('report.md', REPORT)}\n{FAREWELL}"),),
+            saw=("total: -42", "AssertionError"),
+            failures=(RATE_LIMITED, OVERLOADED),
+        ),
+    ),
+    after={"prices.py": MENDED_FILE, "report.md": REPORT},
+)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.agents import CLAUDE_CODE, OPENCODE, Agent
+from tests.agents.agents import AIDER, CLAUDE_CODE, OPENCODE, Agent
 from tests.agents.cells import Cell, through_gateway
 from tests.agents.conftest import Measure
-from tests.agents.task import MEND
+from tests.agents.task import Task
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 
@@ -19,19 +19,21 @@ CELLS = [
     (CLAUDE_CODE, "anthropic"),
     (OPENCODE, "anthropic"),
     (OPENCODE, "llm"),
+    (AIDER, "anthropic"),
+    (AIDER, "llm"),
 ]
 Installed = Callable[[Agent], None]
 
 
-def booked_as_said(cell: Cell) -> None:
+def booked_as_said(cell: Cell, task: Task) -> None:
     """Every call of the task stands in the ledger with the tokens that its upstream said."""
     asked = [row for row in cell.calls if (row["input_tokens"] or 0) >= 1000 or row["outcome"] != "ok"]
-    said = [(1000 + at, 100 * at, 50 + at) for at in range(len(MEND.turns))]
+    said = [(1000 + at, 100 * at, 50 + at) for at in range(len(task.turns))]
     done = [row for row in asked if row["outcome"] == "ok"]
     assert [(r["input_tokens"], r["cache_read_tokens"], r["output_tokens"]) for r in done] == said
     assert {row["usage_source"] for row in done} == {"exact"}
     failed = [row["status"] for row in asked if row["outcome"] != "ok"]
-    assert failed == [failure.status for turn in MEND.turns for failure in turn.failures]
+    assert failed == [failure.status for turn in task.turns for failure in turn.failures]
     assert {row["key_name"] for row in cell.calls} == {"agent"}
 
 
@@ -41,10 +43,10 @@ def test_an_agent_does_the_same_through_the_gateway(
 ) -> None:
     installed(agent)
     direct = measure(agent)
-    cell = through_gateway(agent, MEND, tmp_path, {0: vendor}, connected=vendor != "anthropic")
+    cell = through_gateway(agent, tmp_path, {0: vendor}, connected=vendor != "anthropic")
     assert cell.outcome.transcript == direct.transcript
     assert cell.outcome.files == direct.files
-    booked_as_said(cell)
+    booked_as_said(cell, agent.task)
 
 
 SWITCHES = [
@@ -60,9 +62,9 @@ def test_an_agent_does_the_same_while_its_model_changes_vendors(
     """What one vendor thought and signed comes to the other as history."""
     installed(agent)
     direct = measure(agent)
-    cell = through_gateway(agent, MEND, tmp_path, vendors, connected=True)
+    cell = through_gateway(agent, tmp_path, vendors, connected=True)
     assert cell.outcome.transcript == direct.transcript
     assert cell.outcome.files == direct.files
-    booked_as_said(cell)
+    booked_as_said(cell, agent.task)
     served = [row["provider"] for row in cell.calls if (row["input_tokens"] or 0) >= 1000]
-    assert served == [vendors[max(n for n in vendors if n <= at)] for at in range(len(MEND.turns))]
+    assert served == [vendors[max(n for n in vendors if n <= at)] for at in range(len(agent.task.turns))]
