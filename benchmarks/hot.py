@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -137,14 +137,20 @@ class _AtOnce:
 
 
 class _Later(_AtOnce):
-    """One that waits once for the loop, as for an upstream."""
+    """One that waits once, as for an upstream: see `upstream.answer`."""
+
+    _asyncio_future_blocking = False
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        loop.call_soon(waiter.set_result, None)
-        await waiter
+        await self
         await super().run()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        asyncio.get_running_loop().call_soon(callback, self)
 
 
 def _request(body: dict[str, Any]) -> tuple[bytes, bytes]:

@@ -112,13 +112,13 @@ async def test_cancelled_it_ends_at_what_it_waits_for(edge: Edge, known: bool) -
     server, status = await asked(edge, run, known=known)
     await reached.wait()
     (handling,) = server.tasks
-    over = handling.ended()
+    over = handling.over()
     assert not handling.done()
     assert handling.cancel()
     assert handling.cancelling() == 1
     await over
     assert handling.done()
-    assert handling.ended().done()
+    assert handling.over().done()
     assert not handling.cancel()
     assert seen == ["cancelled"]
     assert server.running == 0
@@ -174,7 +174,6 @@ async def test_cancelled_before_it_began_it_never_begins(edge: Edge) -> None:
         sink.whole(200, [], b"")
 
     server = await edge.serve(handler)
-    peer = await edge.connect(server)
     add = server.tasks.add
 
     class Cancelling(set[Handling]):
@@ -183,6 +182,7 @@ async def test_cancelled_before_it_began_it_never_begins(edge: Edge) -> None:
             handling.cancel()
 
     server.tasks = Cancelling()
+    peer = await edge.connect(server)
     await peer.send(request())
     with pytest.raises((ConnectionResetError, EOFError)):
         await peer.reply()

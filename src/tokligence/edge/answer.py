@@ -6,12 +6,11 @@ the whole.
 
 from __future__ import annotations
 
-from asyncio import Event, WriteTransport
+from asyncio import AbstractEventLoop, Event, WriteTransport
 from collections.abc import Callable
 from email.utils import formatdate
 from enum import IntEnum
 from http import HTTPStatus
-from operator import itemgetter
 from typing import Final, Protocol
 
 from tokligence.pipeline.contract import Headers
@@ -23,47 +22,82 @@ _CHUNKED: Final = b"transfer-encoding: chunked"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _UNKNOWN_LENGTH: Final = -1
 _BODILESS: Final = frozenset((204, 304))
+_USUAL: Final = (200, 400, 401, 403, 404, 429, 500, 502, 503, 529)
+_KNOWN: Final = frozenset(int(status) for status in HTTPStatus)
 _BROKEN: Final = "a header of the answer holds a line break or a NUL"
 # As numbers: looking for bytes in bytes first tries them as a number, which costs ten times as much.
 _LF, _CR, _NUL = b"\n\r\0"
 
 
-_NAME: Final = itemgetter(0)
 _LINE: Final = b": ".join
 _LINES: Final = b"\r\n".join
+_MOST_LAYOUTS: Final = 64
+_LONGEST_LAYOUT: Final = 4096  # bytes
+
+_layouts: Final[dict[tuple[bytes, ...], bytes]] = {}
+"""Names of an answer's headers -> the whole answer, as the left side of `%`: the same few come every time."""
 
 
-class StatusLines(dict[int, bytes]):
-    """By status: the lines that an answer begins with, of which `date`, the second, is made anew by `refresh`.
-    `draining`: each answer that starts is its connection's last."""
+def _lay_out(names: tuple[bytes, ...]) -> bytes:
+    """b"" where `whole` must look closer."""
+    text = b"".join(names)
+    if not _FRAMING.isdisjoint(names) or _LF in text or _CR in text or _NUL in text:
+        return b""
+    lines = [b"%b: %%b" % name.replace(b"%", b"%%") for name in names]
+    layout = _LINES((b"%b", *lines, b"content-length: %d", b"", b"%b"))
+    if len(layout) <= _LONGEST_LAYOUT:
+        if len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.clear()
+        _layouts[names] = layout
+    return layout
 
-    __slots__ = ("_second", "date", "draining")
+
+class StatusLines:
+    """The lines that an answer begins with: its status and the date. `draining`: each answer that starts is its
+    connection's last."""
+
+    __slots__ = ("_all", "_draining", "_second", "date", "usual")
 
     def __init__(self) -> None:
-        super().__init__()
-        self.draining = False
+        self._draining = False
         self._second = -1
+        self._all: dict[int, bytes] = {}
+        self.usual: dict[int, bytes] = {}
+        """By status, of those that `Answer.whole` sends in few steps."""
         self.refresh(0)
 
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._draining = value
+        self._make()
+
     def refresh(self, wall: float) -> None:
-        """`wall`: Unix seconds."""
+        """`wall`: Unix seconds. Lines are made once a second."""
         if int(wall) != self._second:
             self._second = int(wall)
-            self.date = b"date: " + formatdate(self._second, usegmt=True).encode()
-            self.clear()
+            self._make()
 
-    def __missing__(self, status: int) -> bytes:
-        reason = HTTPStatus(status).phrase if status in _KNOWN else ""
-        lines = self[status] = b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason.encode(), self.date)
+    def _make(self) -> None:
+        self.date = b"date: " + formatdate(self._second, usegmt=True).encode()
+        self._all.clear()
+        self.usual = {} if self._draining else {status: self.of(status) for status in _USUAL}
+
+    def of(self, status: int) -> bytes:
+        lines = self._all.get(status)
+        if lines is None:
+            reason = HTTPStatus(status).phrase if status in _KNOWN else ""
+            lines = self._all[status] = b"HTTP/1.1 %d %b\r\n%b" % (status, reason.encode(), self.date)
         return lines
-
-
-_KNOWN: Final = frozenset(int(status) for status in HTTPStatus)
 
 
 class Outlet(Protocol):
     """What an answer needs of its connection."""
 
+    loop: AbstractEventLoop
     lines: StatusLines
     lost: bool
     room: Event | None  # set while the client reads fast enough; None if it always has
@@ -72,7 +106,13 @@ class Outlet(Protocol):
     @property
     def transport(self) -> WriteTransport: ...
 
-    def answered(self, answer: Answer) -> None: ...
+    def answered(self, answer: Answer) -> None:
+        """The last byte has been handed to the transport."""
+        ...
+
+    def proceed(self) -> None:
+        """The same, of an answer after which the connection goes on."""
+        ...
 
     def cut(self) -> None:
         """Closes without flushing."""
@@ -93,30 +133,28 @@ class Answer:
     """See `pipeline.contract.Sink`. Headers named content-length, transfer-encoding, connection and date are the
     connection's affair: the caller's are dropped."""
 
-    __slots__ = (
-        "_chunked",
-        "_http10",
-        "_left",
-        "_outlet",
-        "_probed",
-        "_silent",
-        "_usual",
-        "_when_gone",
-        "close",
-        "progress",
-    )
+    # Defaults of the class, not of each answer: most are never changed.
+    close: bool = False
+    progress: Progress = _WAITING
+    _silent: bool = False  # no body follows the head
+    _http10: bool = False
+    _chunked: bool = False
+    _probed: bool = False
+    _left: int = _UNKNOWN_LENGTH  # bytes still owed of an announced length
+    _when_gone: Callable[[], None] | None = None
 
-    def __init__(self, outlet: Outlet, head_only: bool, http10: bool, close: bool) -> None:
+    def __init__(self, outlet: Outlet, path: str) -> None:
+        """`path`: of the request, for the shape of its error."""
         self._outlet = outlet
-        self._silent = head_only  # no body follows the head
+        self._usual = True  # not begun yet, and nothing about it is as `suit` says
+        self.path = path
+
+    def suit(self, *, head_only: bool = False, http10: bool = False, close: bool = False) -> None:
+        """To the request, before the answer begins."""
+        self._silent = head_only
         self._http10 = http10
-        self._usual = not (head_only or http10 or close)
-        self._chunked = False
-        self._probed = False
-        self._left = _UNKNOWN_LENGTH  # bytes still owed of an announced length
-        self.progress: Progress = _WAITING
-        self._when_gone: Callable[[], None] | None = None
         self.close = close
+        self._usual = not (head_only or http10 or close)
 
     @property
     def started(self) -> bool:
@@ -153,23 +191,22 @@ class Answer:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         outlet = self._outlet
-        lines = outlet.lines
-        if (
-            self._usual
-            and headers
-            and status not in _BODILESS
-            and self.progress is _WAITING
-            and not lines.draining
-            and _FRAMING.isdisjoint(map(_NAME, headers))
-        ):
-            # What `_head` would come to, in a few steps.
-            text = _LINES(map(_LINE, headers))
-            breaks = len(headers) - 1
-            if text.count(_LF) != breaks or text.count(_CR) != breaks or _NUL in text:
-                raise ValueError(_BROKEN)
-            data = b"%b%b\r\ncontent-length: %d\r\n\r\n%b" % (lines[status], text, len(body), body)
-        else:
-            data = self._head(status, headers, len(body), body)
+        begin = outlet.lines.usual.get(status) if self._usual else None
+        if begin is not None and headers:
+            # What `_head` would come to, in few steps, if there is nothing for it to drop or to refuse.
+            names, values = zip(*headers)  # noqa: B905 - pairs are pairs
+            layout = _layouts.get(names) or _lay_out(names)
+            text = b"".join(values)
+            if layout and not (_LF in text or _CR in text or _NUL in text):
+                data = layout % (begin, *values, len(body), body)
+                self._usual = False
+                self.progress = ENDED
+                if not outlet.lost:
+                    outlet.written += len(data)
+                    outlet.transport.write(data)
+                    outlet.proceed()
+                return
+        data = self._head(status, headers, len(body), body)
         self.progress = ENDED
         if not outlet.lost:
             outlet.written += len(data)
@@ -208,6 +245,7 @@ class Answer:
         """The head, and behind it the body if one may follow."""
         if self.progress is not _WAITING:
             raise RuntimeError("the answer has already started")
+        self._usual = False
         known = self._outlet.lines
         lines = [_LINE(field) for field in headers if field[0] not in _FRAMING]
         text = b"".join(lines)
@@ -228,8 +266,7 @@ class Answer:
             lines.append(_CLOSE)
         elif self._http10:
             lines.append(_KEEP_ALIVE)
-        lines += (b"", b"" if self._silent else body)
-        return known[status] + _LINES(lines)
+        return _LINES((known.of(status), *lines, b"", b"" if self._silent else body))
 
     def _frame(self, data: bytes) -> bytes:
         if self._silent:

@@ -97,7 +97,8 @@ def read_head(method: str, target: bytes, version: str, headers: Headers, limits
         _check_coding(fields[b"transfer-encoding"], http10)
         length = CHUNKED
     elif b"content-length" in fields:
-        length = int(fields[b"content-length"])
+        # Not for `Call.header`, so that one table serves all calls that differ in nothing else (see `known`).
+        length = int(fields.pop(b"content-length"))
         if length > limits.max_body_bytes:
             raise GatewayError("http.body_too_large", limit=limits.max_body_bytes)
     else:

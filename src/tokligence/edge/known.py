@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import Struct
+
 from tokligence.edge.handling import Handler
 from tokligence.edge.limits import Limits
-from tokligence.pipeline.contract import Call, Headers
+from tokligence.pipeline.contract import Call, Headers, Principal, Sink
 
 LONGEST: Final = 4096
 """Bytes of a head that is kept."""
@@ -26,76 +28,83 @@ _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length"
 _LENGTH_LINES: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 _CR: Final = 13
-_NOTHING: Final = b"\0"  # at a CR, where `after` is looked for, it never stands
+_NOTHING: Final = b"\0"  # where `after` is looked for stands a CR
+
+
+class Route(Struct, frozen=True):
+    """What the head alone decides: who answers, at which path, who calls."""
+
+    handler: Handler
+    path: str
+    principal: Principal = Principal()
 
 
 class KnownHead:
-    """`before` and `after`: the head's bytes around the length. `path`: as it was asked for. `handler`: answers the
-    calls with this head, None: whoever answers all. `limits`: under which the head was accepted."""
+    """`before` and `after`: the head's bytes around the length. `path`: as it was asked for. `route`: who answers the
+    calls with this head. `longest_body`: bytes that it may announce."""
 
     __slots__ = (
-        "_after",
-        "_before",
         "_fields",
         "_headers",
-        "_length_at",
         "_length_place",
         "_method",
+        "_path",
+        "_principal",
         "_query",
+        "after",
         "after_size",
+        "before",
         "handler",
-        "limits",
+        "length_at",
+        "longest_body",
         "path",
     )
 
-    def __init__(
-        self, before: bytes, after: bytes, call: Call, handler: Handler | None, limits: Limits | None
-    ) -> None:
-        self._before = before
-        self._after = after
-        self._length_at = len(before)
+    def __init__(self, before: bytes, after: bytes, call: Call, route: Route, longest_body: int) -> None:
+        self.before = before
+        self.length_at = len(before)
+        self.after = after
         self.after_size = len(after)
-        self._method = call.method
         self.path = call.path
+        self._method = call.method
+        self._path = route.path
         self._query = call.query
         self._headers: Headers = list(call.headers)
-        self._fields = dict(call.fields or ())
+        self._fields = call.fields
         self._length_place = next((i for i, (name, _) in enumerate(call.headers) if name == _LENGTH), 0)
-        self.handler = handler
-        self.limits = limits
+        self._principal = route.principal
+        self.handler = route.handler
+        self.longest_body = longest_body
 
-    def length_in(self, data: bytes) -> bytes:
+    def digits_in(self, data: bytes) -> bytes:
         """The digits of the length, if `data` begins with this head; else b""."""
-        if data.startswith(self._before):
-            start = self._length_at
+        if data.startswith(self.before):
+            start = self.length_at
             stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
             digits = data[start:stop]
-            if digits.isdigit() and data.startswith(self._after, stop):
+            if digits.isdigit() and data.startswith(self.after, stop):
                 return digits
         return b""
 
-    def body_at(self, digits: bytes) -> int:
-        """Where the body begins."""
-        return self._length_at + len(digits) + self.after_size
-
-    def call(self, digits: bytes) -> Call:
-        """A call with this head, still without body and time; all its own, like any other."""
-        field = _LENGTH, digits
+    def call(self, digits: bytes, body: bytes, received: float) -> Call:
+        """A call with this head."""
         headers = self._headers.copy()
-        headers[self._length_place] = field
-        fields = self._fields.copy()
-        fields[_LENGTH] = digits
-        return Call(self._method, self.path, self._query, headers, b"", 0.0, fields=fields)
+        headers[self._length_place] = _LENGTH, digits
+        return Call(
+            *(self._method, self._path, self._query, headers, body, received, self._principal, self._fields)
+        )
 
     def forget(self) -> None:
         """Connections may still refer to it."""
-        self._before = self._after = _NOTHING
+        self.before = self.after = _NOTHING
         self._headers = []
-        self._fields = {}
-        self.handler = self.limits = None
+        self._fields = None
 
 
-NO_HEAD: Final = KnownHead(_NOTHING, _NOTHING, Call("", "", "", [], b"", 0.0), None, None)
+async def _nobody(call: Call, sink: Sink) -> None: ...
+
+
+NO_HEAD: Final = KnownHead(_NOTHING, _NOTHING, Call("", "", "", [], b"", 0.0), Route(_nobody, ""), 0)
 
 
 class KnownHeads:
@@ -113,18 +122,16 @@ class KnownHeads:
         parts = _split(data)
         return None if parts is None else self._heads.get(b"".join(parts))
 
-    def learn(self, data: bytes, call: Call, handler: Handler | None, limits: Limits) -> KnownHead | None:
-        """Keeps the head that `data` begins with. `call`: what it was read as, with a body of a known length that
-        needs no decoding, on a connection that goes on. None if it is too long, or its length is written in a way
-        that few use."""
+    def learn(self, data: bytes, call: Call, route: Route, limits: Limits) -> None:
+        """Keeps the head that `data` begins with, unless it is too long or its length is written in a way that few
+        use. `call`: what it was read as, with a body of a known length that needs no decoding, on a connection that
+        goes on. `limits`: under which it was accepted; with others all heads are to be forgotten."""
         parts = _split(data)
         if parts is None or sum(map(len, parts)) + LONGEST_LENGTH > limits.max_header_bytes:
-            return None
-        before, after = parts
+            return
         if len(self._heads) >= MOST:
             self._heads.pop(next(iter(self._heads))).forget()
-        known = self._heads[before + after] = KnownHead(before, after, call, handler, limits)
-        return known
+        self._heads[b"".join(parts)] = KnownHead(*parts, call, route, limits.max_body_bytes)
 
     def forget(self) -> None:
         for known in self._heads.values():

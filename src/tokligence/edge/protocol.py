@@ -21,20 +21,16 @@ can be sent in between, so there the end of input means that the client has left
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 from enum import IntEnum
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from msgspec.structs import replace
 
-from tokligence.edge.answer import ENDED, Answer
+from tokligence.edge.answer import Answer
 from tokligence.edge.body import Body, open_body
-from tokligence.edge.handling import Handler, Handling
+from tokligence.edge.handling import Handling
 from tokligence.edge.head import (
     CHUNKED,
     Head,
@@ -44,7 +40,8 @@ from tokligence.edge.head import (
     read_target,
     without_upgrade,
 )
-from tokligence.edge.known import NO_HEAD
+from tokligence.edge.known import NO_HEAD, Route
+from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers
 
@@ -64,9 +61,6 @@ LINGER_S: Final = 5.0
 """How long we still read, and drop, after the last answer while the client is still sending: closing at once would
 reset the connection and could take the answer away before the client has read it (RFC 9112, 9.6)."""
 
-_LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
 
 class Reading(IntEnum):
     IDLE = 0
@@ -80,51 +74,40 @@ _IDLE, _HEAD, _BODY, _OVER = Reading
 _NO_HEAD: Final = Head(Call("", "/", "", [], b"", 0.0), True)
 
 
-class Connection(asyncio.Protocol):
-    """Made by the server for each accepted socket. `deadline`: the loop's clock, inf for none."""
+class Connection(Outgoing):
+    """Made by the server for each accepted socket."""
 
     __slots__ = (
-        "_answer",
+        "_at_rest",
+        "_behind",
         "_body",
         "_body_left",
+        "_digits",
         "_dropped",
-        "_ended_input",
         "_fresh",
         "_head",
         "_headers",
         "_held",
         "_known",
-        "_loop",
         "_midway",
         "_offered_upgrade",
         "_owes_continue",
         "_parser",
-        "_paused_reading",
-        "_progress_at",
-        "_progress_sent",
         "_quiet",
         "_reading",
-        "_server",
         "_target",
         "_unlearnt",
         "_unparsed",
         "_waiting",
-        "closing",
-        "deadline",
-        "lines",
-        "lost",
-        "room",
-        "transport",
-        "written",
     )
 
-    transport: asyncio.Transport
     _parser: HttpRequestParser
 
     def __init__(self, server: Server) -> None:
-        self._server = server
-        self._loop = server.loop
+        super().__init__(server)
         self._reading: Reading = _IDLE
+        self._at_rest = False  # surely between two requests, so the next bytes begin one
+        self._behind = False  # there may be something behind the running answer
         self._target = b""
         self._headers: Headers = []
         self._head = _NO_HEAD
@@ -134,25 +117,14 @@ class Connection(asyncio.Protocol):
         self._quiet = 0  # bytes fed since the parser last completed something
         self._midway = False  # the parser is within a message
         self._known = NO_HEAD  # the last head that came before
+        self._digits = 0  # of the length, in that head
         self._unlearnt: bytes | None = None  # what is being fed, while its first head may become a known one
         self._unparsed = False  # the request under way has a known head, and the parser sees nothing of it
         self._offered_upgrade = False
         self._owes_continue = False
-        self._answer: Answer | None = None
-        self._waiting: list[tuple[Call | GatewayError, Answer, str]] = []
+        self._waiting: list[tuple[Answer, GatewayError | None]] = []
         self._held: bytearray | None = None
-        self._paused_reading = False
-        self._ended_input = False
         self._dropped = False  # the client has sent, or is still sending, what nobody reads
-        self._progress_at = 0.0
-        self._progress_sent = 0
-        self.deadline = inf
-        self.closing = False
-        # of answer.Outlet
-        self.lines = server.lines
-        self.lost = False
-        self.room: asyncio.Event | None = None
-        self.written = 0
 
     # --- the transport's callbacks
 
@@ -165,15 +137,40 @@ class Connection(asyncio.Protocol):
             self._refuse(refusal)
         elif self.lines.draining:
             self._close()
+        else:
+            self._at_rest = True
 
     def data_received(self, data: bytes) -> None:
+        if not self._at_rest:
+            self._receive_more(data)
+            return
+        self._at_rest = False
+        known = self._known
+        start = known.length_at
+        stop = start + self._digits
+        begin = stop + known.after_size
+        digits = data[start:stop]
+        if (
+            data[:start] == known.before
+            and data[stop:begin] == known.after
+            and digits.isdigit()
+            and len(data) - begin == int(digits) <= known.longest_body
+        ):
+            # The same as `_take_known`, for a request that comes in one piece with as many digits as the last.
+            call = known.call(digits, data[begin:], perf_counter())
+            self._answer = handling = Handling(self, known.path, call)
+            self.deadline = inf
+            handling.begin(known.handler)
+        elif not self._take_known(data):
+            self._behind = True
+            self._unlearnt = data
+            self._parse(data)
+            self._unlearnt = None
+
+    def _receive_more(self, data: bytes) -> None:
+        self._behind = True
         if self._answer is not None:
             self._hold(data)
-        elif self._reading is _IDLE and not self._midway:
-            if not self._take_known(data):
-                self._unlearnt = data
-                self._parse(data)
-                self._unlearnt = None
         elif self._reading is _OVER:
             self._dropped = True
         elif self._unparsed:
@@ -183,18 +180,19 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """True keeps our side open."""
-        self._ended_input = True
+        self._ended_input = self._behind = True
         answer = self._answer
         if answer is None:
             return self._input_ended()
         if answer.started:
             self.cut()
             return False
-        self._watch()
+        self.watch()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface
         self.lost = True
+        self._at_rest = False
         self._reading = _OVER
         del self._parser  # it refers back to us
         self._body = self._held = None
@@ -204,16 +202,6 @@ class Connection(asyncio.Protocol):
             self.room.set()
         if self._answer is not None:
             self._answer.leave()
-
-    def pause_writing(self) -> None:
-        if self.room is None:
-            self.room = asyncio.Event()
-        self.room.clear()
-        self._watch()
-
-    def resume_writing(self) -> None:
-        if self.room is not None:
-            self.room.set()
 
     # --- the parser's callbacks
 
@@ -249,7 +237,7 @@ class Connection(asyncio.Protocol):
             if head.expects_continue:
                 self._owes_continue = True
                 if self._answer is None:
-                    self._send_continue()
+                    self._go_ahead()
 
     def _measure_head(self) -> None:
         """What was read since the last request exceeds the limit, but may include the beginning of a body."""
@@ -291,41 +279,36 @@ class Connection(asyncio.Protocol):
         keep = self._parser.should_keep_alive()
         self._reading = _IDLE if keep else _OVER
         call.received = perf_counter()
-        answer = Answer(self, call.method == "HEAD", head.http10, not keep)
+        handling = Handling(self, call.path, call)
+        handling.suit(head_only=call.method == "HEAD", http10=head.http10, close=not keep)
         if self._answer is None:
-            self._begin_soon(call, answer)
+            self._begin_soon(handling)
         else:
-            self._waiting.append((call, answer, call.path))
+            self._waiting.append((handling, None))
 
     # --- known heads
 
     def _take_known(self, data: bytes) -> bool:
         """Takes a request whose head came before; False if it is none, or anything about it is unusual."""
-        known = self._known
-        digits = known.length_in(data)
-        server = self._server
-        if not digits:
-            found = server.known.find(data)
-            if found is None:
-                return False
-            self._known = known = found
-            digits = known.length_in(data)
-        limits = server.limits
-        length = int(digits)
-        begin = known.body_at(digits)
-        size = len(data) - begin
-        if size > length or length > limits.max_body_bytes or known.limits is not limits:
+        known = self._server.known.find(data)
+        if known is None:
             return False
-        call = known.call(digits)
-        if size == length:
-            call.body = data[begin:]
-            self._begin_now(call)
-            return True
-        self._head = Head(call, False, length)
+        digits = known.digits_in(data)
+        length = int(digits)
+        begin = known.length_at + len(digits) + known.after_size
+        size = len(data) - begin
+        if size > length or length > known.longest_body:
+            return False
+        self._known = known
+        self._digits = len(digits)
+        self._head = Head(known.call(digits, b"", 0.0), False, length)
         self._unparsed = True
         self._reading = _BODY
         self._body_left = length
         self._fresh = BODY_STEP
+        if size == length:
+            self._take_body(data[begin:])
+            return True
         if size:
             self.on_body(data[begin:])
         self._await_more()
@@ -351,7 +334,10 @@ class Connection(asyncio.Protocol):
         self._unparsed = False
         self._body_left = 0
         self._reading = _IDLE
-        self._begin_now(call)
+        call.received = perf_counter()
+        self._answer = handling = Handling(self, self._known.path, call)
+        self.deadline = inf
+        handling.begin(self._known.handler)
         if size > left:
             self.data_received(data[left:])
 
@@ -361,9 +347,8 @@ class Connection(asyncio.Protocol):
         usual = head.length != CHUNKED and not (head.http10 or head.encoding or head.expects_continue)
         if usual and self._parser.should_keep_alive():
             server, call = self._server, head.call
-            route = server.route
-            handler = None if route is None else route(replace(call))
-            self._known = server.known.learn(data, call, handler, server.limits) or NO_HEAD
+            route = server.route and server.route(call)
+            server.known.learn(data, call, route or Route(server.handler, call.path), server.limits)
 
     # --- reading
 
@@ -434,7 +419,7 @@ class Connection(asyncio.Protocol):
         if len(self._held) > HELD_LIMIT and not self._paused_reading and not self._ended_input:
             self._paused_reading = True
             self.transport.pause_reading()
-            self._watch()
+            self.watch()
 
     def _await_more(self) -> None:
         """A request is under way: its limits, its deadline."""
@@ -443,10 +428,10 @@ class Connection(asyncio.Protocol):
             self._refuse(headers_too_large(limits))
         elif self._reading is _IDLE:
             self._reading = _HEAD
-            self.deadline = self._loop.time() + limits.header_timeout_s
+            self.deadline = self.loop.time() + limits.header_timeout_s
         elif self._reading is _BODY and self._fresh >= BODY_STEP:
             self._fresh = 0
-            self.deadline = self._loop.time() + limits.body_timeout_s
+            self.deadline = self.loop.time() + limits.body_timeout_s
 
     def _input_ended(self) -> bool:
         if self._reading in (_HEAD, _BODY):
@@ -454,70 +439,60 @@ class Connection(asyncio.Protocol):
             return True
         return False
 
-    def _send_continue(self) -> None:
+    def _go_ahead(self) -> None:
         self._owes_continue = False
-        self.written += len(_CONTINUE)
-        self.transport.write(_CONTINUE)
+        self.send_continue()
 
     # --- answering
 
-    def _begin(self, handler: Handler, call: Call, answer: Answer) -> Handling:
-        self._answer = answer
-        self.deadline = inf
-        handling = Handling(self, self._loop, handler, call, answer)
-        self._server.tasks.add(handling)
-        return handling
-
-    def _begin_now(self, call: Call) -> None:
-        """For a call with the known head, in the transport's callback."""
-        call.received = perf_counter()
-        handler = self._known.handler or self._server.handler
-        self._begin(handler, call, Answer(self, False, False, False)).begin()
-
-    def _begin_soon(self, call: Call, answer: Answer) -> None:
+    def _begin_soon(self, handling: Handling) -> None:
         """Not at once: the parser is under way, or the handler of the answer before."""
-        self._loop.call_soon(self._begin(self._server.handler, call, answer).begin)
+        self._answer = handling
+        self._behind = True
+        self.deadline = inf
+        handling.begin_soon(self._server.handler)
 
     def handled(self, handling: Handling, error: BaseException | None) -> None:
         """Of `handling.Owner`."""
-        self._server.tasks.discard(handling)
-        answer = handling.answer
         if error is None:
-            if answer.progress is ENDED or self.lost:
+            if self.lost:
                 return
             error = _unfinished()
         if isinstance(error, GatewayError):
-            self._fail(answer, error, handling.path)
+            self._fail(handling, error)
         elif isinstance(error, Exception):
             request_id = self._server.crashed(error, handling.call)
-            self._fail(answer, GatewayError("gateway.internal", request_id=request_id), handling.path)
-        elif isinstance(error, asyncio.CancelledError) and not answer.ended:
-            answer.abandon()
+            self._fail(handling, GatewayError("gateway.internal", request_id=request_id))
+        elif isinstance(error, asyncio.CancelledError) and not handling.ended:
+            handling.abandon()
 
-    def _fail(self, answer: Answer, error: GatewayError, path: str) -> None:
+    def _fail(self, answer: Answer, error: GatewayError) -> None:
         if answer.started:
             if not answer.ended:
                 answer.abandon()
             return
-        headers, body = self._server.error_answer(path, error)
+        headers, body = self._server.error_answer(answer.path, error)
         answer.whole(error.status, headers, body)
 
     def _refuse(self, error: GatewayError) -> None:
         """Answers a request that never becomes a call, after those before it, and ends the connection."""
         self._reading = _OVER
-        self._dropped = True
+        self._dropped = self._behind = True
         path, head_only = self._blame()
         self._body = None
-        answer = Answer(self, head_only, False, True)
+        answer = Answer(self, path)
+        answer.suit(head_only=head_only, close=True)
         if self._answer is None:
             self._answer = answer
-            self._fail(answer, error, path)
+            self._fail(answer, error)
         else:
-            self._waiting.append((error, answer, path))
+            self._waiting.append((answer, error))
 
     def _blame(self) -> tuple[str, bool]:
         """The path of the request that is being read, as far as known, for the shape of its error; and whether it
         is a HEAD request."""
+        if self._unparsed:
+            return self._known.path, False
         if self._head is not _NO_HEAD:
             return self._head.call.path, self._head.call.method == "HEAD"
         try:
@@ -526,34 +501,49 @@ class Connection(asyncio.Protocol):
             return "/", False
 
     def answered(self, answer: Answer) -> None:
-        """The answer's last byte has been handed to the transport."""
-        self._answer = None
+        """Of `answer.Outlet`."""
         if answer.close or self.lines.draining:
+            self._answer = None
             self._end()
-        elif self._waiting:
-            item, waiting, path = self._waiting.pop(0)
-            if isinstance(item, Call):
-                self._begin_soon(item, waiting)
-            else:
+        else:
+            self.proceed()
+
+    def proceed(self) -> None:
+        """Of `answer.Outlet`."""
+        self._answer = None
+        if self._behind:
+            self._look_behind()
+        else:
+            self._at_rest = True
+            self.deadline = self._server.idle_until
+
+    def _look_behind(self) -> None:
+        if self._waiting:
+            waiting, error = self._waiting.pop(0)
+            if error is not None:
                 self._answer = waiting
-                self._fail(waiting, item, path)
-        elif self._target or self._held is not None or self._ended_input or self._reading is not _IDLE:
+                self._fail(waiting, error)
+            elif isinstance(waiting, Handling):
+                self._begin_soon(waiting)
+        elif self._midway or self._held is not None or self._ended_input:
             self._resume()
         else:
-            self.deadline = self._server.now + self._server.limits.keepalive_timeout_s
+            self._behind = False
+            self._at_rest = True
+            self.deadline = self._server.idle_until
 
     def _resume(self) -> None:
         """Goes on with what came while the answer ran."""
         limits = self._server.limits
         if self._reading is _BODY:
-            self.deadline = self._loop.time() + limits.body_timeout_s
+            self.deadline = self.loop.time() + limits.body_timeout_s
             if self._owes_continue:
-                self._send_continue()
+                self._go_ahead()
         elif self._target:
             self._reading = _HEAD
-            self.deadline = self._loop.time() + limits.header_timeout_s
+            self.deadline = self.loop.time() + limits.header_timeout_s
         else:
-            self.deadline = self._loop.time() + limits.keepalive_timeout_s
+            self.deadline = self.loop.time() + limits.keepalive_timeout_s
         held, self._held = self._held, None
         if held is not None:
             self._parse(bytes(held))
@@ -578,25 +568,16 @@ class Connection(asyncio.Protocol):
             self._paused_reading = False
             self.transport.resume_reading()
         self.transport.write_eof()
-        self.deadline = self._loop.time() + LINGER_S
-        self._watch()
+        self.deadline = self.loop.time() + LINGER_S
+        self.watch()
 
     def _close(self) -> None:
         self.closing = True
+        self._at_rest = False
         self.deadline = inf
         self._reading = _OVER
         self.transport.close()
-        self._watch()
-
-    def cut(self) -> None:
-        """Ends with a reset: a client that reads up to the end of the connection must see that this is none, and
-        the kernel must not keep trying to deliver what a stuck client does not read."""
-        if self.lost:
-            return
-        self.closing = True
-        raw: Any = self.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-        self.transport.abort()
+        self.watch()
 
     def drain(self) -> None:
         """Closes if nothing is under way; else the running request is the last."""
@@ -614,34 +595,6 @@ class Connection(asyncio.Protocol):
             self._refuse(GatewayError("http.timeout", seconds=f"{limits.body_timeout_s:g}"))
         else:
             self._close()
-
-    def _watch(self) -> None:
-        if self._server.watch(self):
-            self._progress_at = self._server.now
-
-    def check(self, now: float) -> bool:
-        """Whether this connection, watched because something is stuck, needs watching any longer."""
-        transport = self.transport
-        unsent = transport.get_write_buffer_size()
-        sent = self.written - unsent
-        if sent != self._progress_sent or not unsent:
-            self._progress_sent = sent
-            self._progress_at = now
-        elif now - self._progress_at >= self._server.limits.write_timeout_s:
-            self.cut()
-        deaf = self._ended_input or self._paused_reading
-        if deaf and not self.closing:
-            self._check_peer()
-        return deaf or unsent > 0 or self.closing
-
-    def _check_peer(self) -> None:
-        """Nothing is being read, so a reset shows in the socket only."""
-        raw: Any = self.transport.get_extra_info("socket")
-        if raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.cut()
-        elif self._ended_input and self._answer is not None and self._answer.may_probe():
-            self.written += len(_CONTINUE)
-            self.transport.write(_CONTINUE)
 
 
 def _unfinished() -> RuntimeError:

@@ -9,15 +9,17 @@ from typing import Final
 
 from tokligence.edge.answer import StatusLines
 from tokligence.edge.handling import Handler, Handling
-from tokligence.edge.known import KnownHeads
+from tokligence.edge.known import KnownHeads, Route
 from tokligence.edge.limits import Limits
 from tokligence.edge.listen import BACKLOG, connection_limit, open_sockets, raise_file_limit
+from tokligence.edge.outgoing import Outgoing
 from tokligence.edge.protocol import Connection
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers
 
-Route = Callable[[Call], Handler | None]
-"""What answers every call with the head of this one, as far as the head alone decides it; None: the handler of all."""
+Router = Callable[[Call], Route | None]
+"""What is to be done with every call with the head of this one, as far as the head alone decides it; None: let the
+handler see each. It does not change the call."""
 
 ErrorWriter = Callable[[str, GatewayError], tuple[Headers, bytes]]
 """(path, error) -> headers, among them content-type, and body, in the shape that the path's clients expect."""
@@ -46,26 +48,36 @@ class Server:
         limits: Limits,
         error_writer: ErrorWriter,
         on_crash: OnCrash,
-        route: Route | None = None,
+        route: Router | None = None,
     ) -> None:
         self.handler = handler
         self.route = route
         self.known = KnownHeads()
-        self.limits = limits
+        self._limits = limits
         self.loop = asyncio.get_running_loop()
         self.lines = StatusLines()
         self.tasks: set[Handling] = set()
         self.now = self.loop.time()  # as of the last tick
+        self.idle_until = self.now + limits.keepalive_timeout_s  # of a connection that has nothing to do now
         self.max_connections = 0
         self.addresses: list[tuple[str, int]] = []
         self.crashed = on_crash
         self._error_writer = error_writer
         self._connections: set[Connection] = set()
-        self._watched: set[Connection] = set()
+        self._watched: set[Outgoing] = set()
         self._listeners: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self.known.forget()
 
     @property
     def draining(self) -> bool:
@@ -149,7 +161,7 @@ class Server:
         if not self._connections:
             self._empty.set()
 
-    def watch(self, connection: Connection) -> bool:
+    def watch(self, connection: Outgoing) -> bool:
         """Has `connection.check` called at each tick; False if that is so already."""
         if connection in self._watched:
             return False
@@ -171,17 +183,18 @@ class Server:
     def sweep(self, now: float) -> None:
         """`now`: the loop's clock."""
         self.now = now
+        self.idle_until = now + self.limits.keepalive_timeout_s
         self.lines.refresh(time.time())
         late = [connection for connection in self._connections if connection.deadline <= now]
         for connection in late:
             connection.expire()
-        for connection in tuple(self._watched):
-            if not connection.check(now):
-                self._watched.discard(connection)
+        for watched in tuple(self._watched):
+            if not watched.check(now):
+                self._watched.discard(watched)
 
 
 async def ended(handlings: Iterable[Handling], timeout: float | None = None) -> None:
     """Waits until all of them have ended, `timeout` seconds at most."""
-    waited = [handling.ended() for handling in handlings]
+    waited = [handling.over() for handling in handlings]
     if waited:
         await asyncio.wait(waited, timeout=timeout)
