@@ -1,16 +1,9 @@
-"""Errors of the edge in the shape that the path's clients expect. Tables.
-
-Google's statuses: the HTTP mapping of google.rpc.Code as the REST references print it
-(cloud.google.com/video-intelligence/docs/reference/rest/Shared.Types/Code), and the body's three fields:
-ai.google.dev/gemini-api/docs/troubleshooting; both read 2026-11-24.
-"""
+"""Errors of the edge in the shape that the path's clients expect. Tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-
-import msgspec
 
 from tokligence.conversation import ProtocolId
 from tokligence.edge.paths import Shape, error_shape
@@ -21,34 +14,10 @@ from tokligence.wire.registry import CODECS
 
 JSON: Final = b"application/json"
 
-GOOGLE_STATUS: Final = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    405: "UNIMPLEMENTED",
-    408: "DEADLINE_EXCEEDED",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    501: "UNIMPLEMENTED",
-    502: "UNAVAILABLE",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-    505: "UNIMPLEMENTED",
-}
-"""Other statuses below 500 are `INVALID_ARGUMENT`, those above `INTERNAL`."""
-
-
-def write_google(view: ErrorView) -> bytes:
-    fallback = "INTERNAL" if view.status >= 500 else "INVALID_ARGUMENT"
-    status = GOOGLE_STATUS.get(view.status, fallback)
-    return msgspec.json.encode({"error": {"code": view.status, "message": view.message, "status": status}})
-
-
 WRITERS: Final[dict[Shape, Callable[[ErrorView], bytes]]] = {
     Shape.OPENAI: CODECS[ProtocolId.OPENAI_CHAT].write_error,
     Shape.ANTHROPIC: CODECS[ProtocolId.ANTHROPIC].write_error,
-    Shape.GOOGLE: write_google,
+    Shape.GOOGLE: CODECS[ProtocolId.GEMINI].write_error,
 }
 
 

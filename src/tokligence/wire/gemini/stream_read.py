@@ -145,6 +145,9 @@ class StreamReader:
             self._usage = chunk.usage_metadata
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
             self._blocked = chunk.prompt_feedback
+        if not candidates and () not in self._shapes:
+            self._shapes.add(())
+            self._examine(data, rare=False)
         for candidate in candidates or ():
             if candidate.index:
                 self._lose_once(f"candidates[{candidate.index}]", LossReason.UNSUPPORTED, Severity.SEMANTIC)
@@ -204,7 +207,7 @@ class StreamReader:
         )
         if shape not in self._shapes:
             self._shapes.add(shape)
-            self._examine(data, any(part.text is None for part in parts))
+            self._examine(data, rare=any(part.text is None for part in parts))
         for number, part in enumerate(parts):
             self._part(part, number, data, out)
         if (
@@ -277,7 +280,7 @@ class StreamReader:
 
     # --- what is lost -----------------------------------------------------------------------------------
 
-    def _examine(self, data: bytes, rare: bool) -> None:
+    def _examine(self, data: bytes, *, rare: bool) -> None:
         """Fields that we do not know, once for each shape of chunk: the loop decodes leniently. `rare`: fields of parts
         are read with them."""
         try:

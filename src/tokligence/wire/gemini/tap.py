@@ -1,8 +1,7 @@
 """Watches a Gemini stream that passes through unchanged, for its usage.
 
-Each chunk says the usage so far, so only the last one is decoded, when somebody asks. What cannot be read is the
-client's to judge, who gets the same bytes. There is no last event: `whole` says that the answer is one if the upstream
-closes now.
+Each chunk says the usage so far. What cannot be read is the client's to judge, who gets the same bytes. There is no last
+event: `whole` says that the answer is one if the upstream closes now.
 """
 
 from __future__ import annotations
@@ -29,48 +28,32 @@ _ERROR: Final = re.compile(rb'data:\s*\{\s*"error"\s*:')
 class StreamTap:
     """See `contract.StreamTap`."""
 
-    __slots__ = ("_metered", "_model", "_read", "_usage", "content_seen", "ended", "failed", "whole")
+    __slots__ = ("content_seen", "ended", "failed", "model", "usage", "whole")
 
     def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.model: str | None = None
         self.content_seen = False
         self.ended = False
         self.failed = False
         self.whole = False
-        self._metered = b""  # the last event with usage
-        self._read = True
-        self._usage: Usage | None = None
-        self._model: str | None = None
 
     def feed(self, raw: bytes) -> bytes:
-        if raw.find(b'"usageMetadata"') >= 0:  # `in` would first try the bytes as a number
-            self._metered = raw
-            self._read = False
         if not self.content_seen and _CONTENT.search(raw) is not None:
             self.content_seen = True
         if not self.whole and _FINISH.search(raw) is not None:
             self.whole = True
-        if _ERROR.match(raw) is not None:
+        if raw.find(b'"usageMetadata"') >= 0:  # `in` would first try the bytes as a number
+            self._meter(raw)
+        elif _ERROR.match(raw) is not None:
             self.failed = True
         return raw
 
-    @property
-    def usage(self) -> Usage | None:
-        self._decode()
-        return self._usage
-
-    @property
-    def model(self) -> str | None:
-        self._decode()
-        return self._model
-
-    def _decode(self) -> None:
-        if self._read:
-            return
-        self._read = True
+    def _meter(self, raw: bytes) -> None:
         try:
-            wire = _METER.decode(parse(self._metered)[1])
+            wire = _METER.decode(parse(raw)[1])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return  # not ours to refuse
         if wire.usage_metadata is not None:
-            self._usage = read_usage(wire.usage_metadata, exact=self.whole)
-        self._model = wire.model_version or self._model
+            self.usage = read_usage(wire.usage_metadata, exact=self.whole)
+        self.model = wire.model_version or self.model
