@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
+
+from msgspec.structs import replace
 
 from tokligence.conversation import ProtocolId
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Sink
+from tokligence.pipeline.contract import Call, Sink, Talk
 from tokligence.pipeline.exchange import ModelCall
 from tokligence.pipeline.hub import Hub
 from tokligence.pipeline.passthrough import PassedCall
 from tokligence.pipeline.responses.conversations import Conversations
 from tokligence.pipeline.responses.service import Responses
+from tokligence.pipeline.responses.socket import serve
+from tokligence.pipeline.responses.store import Store
+from tokligence.wire.contract import ErrorView
+from tokligence.wire.registry import CODECS
 
 RESPONSES: Final = ProtocolId.OPENAI_RESPONSES
 ROOTS: Final = ("responses", "conversations")
+
+SESSION_BYTES: Final = 64 * 1024 * 1024
+"""What one socket may keep of the responses that it has heard."""
+CODE: Final = {"responses.previous_not_found": "previous_response_not_found"}
+"""Codes that clients of the protocol act upon."""
 
 Answer = Callable[..., Awaitable[None]]
 
@@ -47,6 +59,9 @@ class ResponsesPaths:
 
     async def answer(self, call: Call, sink: Sink) -> None:
         """`call.path`: without a vendor's prefix. Raises `http.not_found` for what is no path of the protocol."""
+        if call.open_socket is not None:
+            await self._talk(call, call.open_socket)
+            return
         parts = tuple(call.path.removeprefix("/v1/").rstrip("/").split("/"))
         found = self._table.get((call.method, *parts))
         if found is not None:
@@ -58,6 +73,20 @@ class ResponsesPaths:
             raise GatewayError("http.not_found", path=call.path[:200])
         await found(call, sink, *[part for place, part in enumerate(parts) if place % 2])
 
+    async def _talk(self, call: Call, open_socket: Callable[[], Talk]) -> None:
+        session, said = Store(SESSION_BYTES), replace(call, open_socket=None)
+        talk = open_socket()
+        try:
+            await serve(talk, said, partial(self.service.create, session=session), self._refuse)
+        finally:
+            talk.close()
+
+    def _refuse(self, error: GatewayError, sink: Sink) -> None:
+        view = ErrorView(
+            error.status, error.text, self._hub.ids.new("req_"), CODE.get(error.code, error.code)
+        )
+        sink.whole(error.status, [], CODECS[RESPONSES].write_error(view))
+
     async def close(self) -> None:
         await self.service.close()
 
@@ -68,9 +97,8 @@ class ResponsesPaths:
 
     def _native(self, model: str) -> bool:
         """Whether the model's upstream keeps responses itself. An unknown model is the model call's to refuse."""
-        state = self._hub.state
         try:
-            return state.plans.of(state, RESPONSES, model).same
+            return self._hub.plans.of(RESPONSES, model).same
         except GatewayError:
             return True
 

@@ -18,7 +18,8 @@ def price(usage: Usage, price: Price) -> int:
     is billed at the price that holds for its length.
     """
     prompt = usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
-    price = at_length(price, prompt)
+    if price.long is not None:
+        price = at_length(price, prompt)
     cost = (
         usage.input * price.input
         + usage.cache_read * price.cache_read
@@ -27,4 +28,4 @@ def price(usage: Usage, price: Price) -> int:
         + usage.output * price.output
         + usage.web_searches * price.web_search
     )
-    return min(cost, MAX_COST)
+    return cost if cost <= MAX_COST else MAX_COST

@@ -8,12 +8,12 @@ Every way out passes `ModelCall.run`: an answer, an error in the client's own sh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from tokligence.conversation import Loss, ProtocolId, Request, Severity
 from tokligence.errors import Fault, GatewayError
@@ -21,20 +21,15 @@ from tokligence.ledger.record import Outcome
 from tokligence.pipeline import relay
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.estimate import request_tokens, tokens_of
-from tokligence.pipeline.headers import for_upstream, loss_header, route_header, upstream_request_id
-from tokligence.pipeline.hub import Hub, Provider
+from tokligence.pipeline.headers import first, loss_header, route_header
+from tokligence.pipeline.hub import HOP, Hub, Provider
 from tokligence.pipeline.loopback_call import call_loopback
 from tokligence.pipeline.meter import Trace, wall_us
-from tokligence.pipeline.outbound import (
-    JSON,
-    ask,
-    hop_of,
-    leave_with_client,
-    own_headers,
-    passing_headers,
-    target_of,
-)
+from tokligence.pipeline.outbound import JSON, check, hop_of, leave_with_client
+from tokligence.pipeline.passing import Shape, answer_shape, for_upstream
+from tokligence.pipeline.plan import Plan
 from tokligence.upstream.answer import Answer
+from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
 from tokligence.wire.registry import CODECS
 
@@ -43,12 +38,6 @@ REQUEST_ID_HEADER: Final = {
     ProtocolId.OPENAI_RESPONSES: b"x-request-id",
     ProtocolId.ANTHROPIC: b"request-id",
     ProtocolId.GEMINI: b"x-request-id",
-}
-ENDPOINT: Final = {
-    ProtocolId.OPENAI_CHAT: "chat",
-    ProtocolId.OPENAI_RESPONSES: "responses",
-    ProtocolId.ANTHROPIC: "messages",
-    ProtocolId.GEMINI: "generate",
 }
 
 OUTCOME: Final = {
@@ -63,12 +52,14 @@ PLAIN_BODY: Final = 131072
 """Bytes. The input of a larger request is estimated by its text: pictures make bodies large, not prompts long."""
 
 
+_OK: Final = Outcome.OK  # a member looked up on its class costs several times as much
+
+
 class ModelCall:
     """One call of one client. `codec` speaks the client's protocol. `stream_error`: writes an error into the client's
-    stream; `answer_losses`: lists that fill while an answer is read and written."""
+    stream; `answer_losses`: lists that fill while an answer is read and written; `plan`: None until the model is known."""
 
     __slots__ = (
-        "_hop",
         "_request",
         "_waiting_since",
         "answer",
@@ -77,7 +68,10 @@ class ModelCall:
         "call",
         "codec",
         "hub",
+        "plan",
+        "plans",
         "provider",
+        "shape",
         "sink",
         "state",
         "stream_error",
@@ -87,28 +81,23 @@ class ModelCall:
 
     provider: Provider
     target: Target
+    shape: Shape  # of the answer's headers
     asked_at: float  # by the loop's clock
 
     def __init__(self, hub: Hub, call: Call, sink: Sink, protocol: ProtocolId) -> None:
         self.hub = hub
-        self.state = hub.state
+        self.plans = plans = hub.plans
+        self.state = plans.state
         self.call = call
         self.sink = sink
-        self.codec: Codec = CODECS[protocol]
-        self.stream_error: Callable[[ErrorView], bytes] = self.codec.write_stream_error
+        self.codec = codec = CODECS[protocol]
+        self.stream_error: Callable[[ErrorView], bytes] = codec.write_stream_error
+        self.plan: Plan | None = None
         self.answer: Answer | None = None  # the upstream's, while anything of it is expected
         self.answer_losses: tuple[list[Loss], ...] = ()
-        self._hop = hub.hop
         self._request: Request | None = None
         self._waiting_since: float | None = None
-        self.trace = Trace(
-            request_id=hub.ids.new("req_"),
-            route=call.path,
-            protocol=protocol,
-            received=call.received,
-            started_us=wall_us(),
-            principal=call.principal,
-        )
+        self.trace = Trace(hub.ids.new("req_"), call.path, protocol, call.received, wall_us(), call.principal)
 
     async def run(self) -> None:
         """Answer the call. Raises nothing but `CancelledError` and what is a bug; both are booked, and a bug has been
@@ -132,66 +121,106 @@ class ModelCall:
     # --- the way in ---------------------------------------------------------------------------------
 
     async def _answer(self) -> None:
-        trace = self.trace
-        self._hop = hop_of(self.hub, self.call)
-        peek = self.codec.peek(self.call.body)
-        trace.model_asked = peek.model
-        trace.stream = peek.stream
-        resolved = self.state.router.resolve(peek.model)
-        self.provider = provider = self.state.providers[resolved.provider]
-        self.target = self.state.target(provider, resolved.model)
-        trace.provider = provider.id
-        trace.card = self.target.card
-        trace.upstream_protocol = provider.protocol
-        if provider.protocol is self.codec.protocol:
-            await self._same_protocol(peek)
-        elif provider.protocol is None:
-            await call_loopback(self, self._read())
+        hop = None if self.call.header(HOP) is None else hop_of(self.hub, self.call)
+        codec, body, plans = self.codec, self.call.body, self.plans
+        plan = plans.foreseen(codec.protocol, body)
+        request = None if plan is None or plan.same else self._read_for(plan)
+        if plan is None or request is None:
+            peek = codec.peek(body)
+            trace = self.trace
+            trace.model_asked = peek.model
+            trace.stream = peek.stream
+            plan = plans.of(codec.protocol, peek.model)
+            self._follow(plan)
+            if plan.same:
+                await self._same_protocol(plan, peek, hop)
+                return
+            self._request = request = codec.read_request(body)
+        if request.losses:
+            self.trace.losses.extend(request.losses)
+        if plan.upstream is None:
+            await call_loopback(self, request)
         else:
-            await self._translated(CODECS[provider.protocol])
+            await self._translated(plan, plan.upstream, request, hop)
 
-    def _read(self) -> Request:
-        self._request = request = self.codec.read_request(self.call.body)
-        self.trace.losses.extend(request.losses)
+    def _read_for(self, plan: Plan) -> Request | None:
+        """The request, if it is one for the model of this plan: to read it at once saves to peek at it first. None: the
+        usual order of things finds out what is wrong, and has it booked."""
+        try:
+            request = self.codec.read_request(self.call.body)
+        except GatewayError:
+            return None
+        if request.model != plan.asked:
+            return None
+        self._request = request
+        trace = self.trace
+        trace.model_asked = request.model
+        trace.stream = request.stream
+        self._follow(plan)
         return request
 
-    async def _same_protocol(self, peek: Peek) -> None:
-        provider, call = self.provider, self.call
+    def _follow(self, plan: Plan) -> None:
+        self.plan = plan
+        self.provider = provider = plan.provider
+        self.target = target = plan.target
+        trace = self.trace
+        trace.provider = provider.id
+        trace.upstream_protocol = provider.protocol
+        trace.card = target.card
+
+    async def _same_protocol(self, plan: Plan, peek: Peek, hop: tuple[bytes, bytes] | None) -> None:
+        provider, call = plan.provider, self.call
         inject = (
             peek.stream
             and not peek.include_usage
             and provider.dialect.stream_usage
             and self.state.settings.stream_usage == "inject"
         )
-        body = self.codec.splice(
-            call.body,
-            model=self.target.model if self.target.model != peek.model else None,
-            ask_usage=inject,
-        )
-        headers = passing_headers(provider, for_upstream(call.headers), self._hop)
-        answer = await self._send(body, headers, call.query)
+        model = plan.target.model
+        body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
+        headers = for_upstream(call.headers)
+        headers += [default for default in provider.defaults if first(headers, default[0]) is None]
+        lines = header_lines([*headers, hop or self.hub.hop])
+        self._depart()
+        assert plan.passed is not None, "the loopback is not asked over HTTP"
+        self.answer = answer = await self._post(plan.passed, body, lines)
+        self._take_head(answer)
         if peek.stream and relay.is_event_stream(answer):
             await relay.forward_stream(self, answer, strip_usage=inject)
         else:
-            await relay.forward_whole(self, answer)
+            whole = answer.body(relay.ANSWER_LIMIT)
+            relay.forward_whole(
+                self, answer, await relay.read_whole(self, answer) if whole is None else whole
+            )
 
-    async def _translated(self, upstream: Codec) -> None:
-        request = self._read()
-        if request.max_tokens is None and self.target.card.max_output_tokens is None:
-            request = replace(request, max_tokens=self.provider.max_tokens)
-        written = upstream.write_request(request, self.target)
-        self.trace.losses.extend(written.losses)
+    async def _translated(
+        self, plan: Plan, upstream: Codec, request: Request, hop: tuple[bytes, bytes] | None
+    ) -> None:
+        if request.max_tokens is None and plan.target.card.max_output_tokens is None:
+            request = structs.replace(request, max_tokens=plan.provider.max_tokens)
+        written = upstream.write_request(request, plan.target)
+        if written.losses:
+            self.trace.losses.extend(written.losses)
         self.refuse_losses()
-        answer = await self._send(written.body, own_headers(self.provider, self._hop), "")
+        lines = self.hub.hop_lines if hop is None else header_lines([hop])
+        self._depart()
+        assert plan.own is not None, "the loopback is not asked over HTTP"
+        self.answer = answer = await self.hub.client.post(plan.own, written.body, lines)
+        self._take_head(answer)
         if answer.status >= 400:
             await relay.translate_error(self, answer, upstream)
         elif request.stream:
             await relay.translate_stream(self, answer, upstream, written.memory, self.context(request))
         else:
-            await relay.translate_whole(self, answer, upstream, written.memory, self.context(request))
+            body = answer.body(relay.ANSWER_LIMIT)
+            if body is None:
+                body = await relay.read_whole(self, answer)
+            relay.translate_whole(self, answer, body, upstream, written.memory, context=self.context(request))
 
     def refuse_losses(self) -> None:
         """Strict mode: a request that would lose its meaning is refused before any upstream sees it."""
+        if not self.trace.losses:
+            return
         strict = self.state.settings.translation_losses == "strict"
         if strict or self.call.header(b"x-tokligence-strict") == b"1":
             semantic = [loss for loss in self.trace.losses if loss.severity is Severity.SEMANTIC]
@@ -213,19 +242,32 @@ class ModelCall:
 
     # --- the upstream -------------------------------------------------------------------------------
 
-    async def _send(self, body: bytes, headers: Headers, query: str) -> Answer:
-        """Call the upstream; the wait until its head is not our overhead. When the client leaves, so do we."""
-        provider = self.provider
-        assert provider.protocol is not None, "the loopback is not asked over HTTP"
-        target = target_of(provider, ENDPOINT[provider.protocol], query)
+    def _depart(self) -> None:
+        """The upstream is called now; the wait until its head is not our overhead. When the client leaves, so do we."""
         self.begin()
         leave_with_client(self.sink)
         self.asked_at = self.hub.loop.time()
-        self.wait()
-        self.answer = answer = await ask(self.hub, provider, b"POST", target, headers, body=body)
+        self._waiting_since = perf_counter()
+
+    def _post(self, endpoint: Endpoint, body: bytes, lines: HeaderLines) -> Awaitable[Answer]:
+        query, client = self.call.query, self.hub.client
+        if not query:
+            return client.post(endpoint, body, lines)
+        target = b"%s?%s" % (endpoint.target, query.encode())
+        lines = HeaderLines(endpoint.lines + lines)
+        return client.send(
+            endpoint.origin, b"POST", target, (), body, provider=endpoint.provider, prebuilt=lines
+        )
+
+    def _take_head(self, answer: Answer) -> None:
+        """The head of the upstream's answer has come. Raises `upstream.bad_response` as `outbound.ask` does."""
         self.arrived()
-        self.trace.upstream_request_id = upstream_request_id(answer.headers)
-        return answer
+        headers = answer.headers
+        self.shape = shape = answer_shape(headers)
+        if shape.coding >= 0 or 300 <= answer.status < 400:
+            check(answer)
+        if shape.request_id >= 0:
+            self.trace.upstream_request_id = shape.id_in(headers)
 
     def begin(self) -> None:
         """The start record; nothing is sent before it stands in the journal."""
@@ -238,8 +280,9 @@ class ModelCall:
         self._waiting_since = perf_counter()
 
     def arrived(self) -> None:
-        if self._waiting_since is not None:
-            self.trace.waited += perf_counter() - self._waiting_since
+        since = self._waiting_since
+        if since is not None:
+            self.trace.waited += perf_counter() - since
             self._waiting_since = None
 
     # --- the way out --------------------------------------------------------------------------------
@@ -252,7 +295,9 @@ class ModelCall:
             (b"x-tokligence-request-id", request_id),
             (b"x-tokligence-overhead-us", b"%d" % trace.measure()),
         ]
-        if trace.provider is not None:
+        if self.plan is not None:
+            headers.append(self.plan.route)
+        elif trace.provider is not None:
             headers.append((b"x-tokligence-route", route_header(trace.provider, self.target.model)))
         if translated:
             headers.append((REQUEST_ID_HEADER[trace.protocol], request_id))
@@ -267,13 +312,15 @@ class ModelCall:
             status=error.status, message=error.text, request_id=self.trace.request_id, code=error.code
         )
 
-    def end(self, status: int, outcome: Outcome = Outcome.OK, error_code: str | None = None) -> None:
+    def end(self, status: int, outcome: Outcome = _OK, error_code: str | None = None) -> None:
         """Book the call, before its last byte is sent. What was delivered is metered, also of a broken answer."""
         trace = self.trace
-        for losses in self.answer_losses:
-            trace.losses.extend(losses)
-        self.answer_losses = ()
-        trace.estimate(self._input_tokens)
+        if self.answer_losses:
+            for losses in self.answer_losses:
+                trace.losses.extend(losses)
+            self.answer_losses = ()
+        if trace.usage is None or not trace.usage.exact:
+            trace.estimate(self._input_tokens)
         self.hub.meter.end(trace, status, outcome, error_code)
 
     def _input_tokens(self) -> int:

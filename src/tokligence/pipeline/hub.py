@@ -15,8 +15,9 @@ from tokligence.conversation import ProtocolId
 from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
 from tokligence.pipeline.opening import Openings
+from tokligence.pipeline.plan import Plans
 from tokligence.routing.match import Router
-from tokligence.upstream.client import Client
+from tokligence.upstream.client import Client, header_lines
 from tokligence.upstream.origin import Origin
 from tokligence.wire.contract import Target
 
@@ -69,13 +70,23 @@ class State(Struct, frozen=True):
 
 
 class Hub:
-    """Shared by all calls. `state` is replaced on reload; a running call keeps the one it began with."""
+    """Shared by all calls. `state` is replaced on reload; a running call keeps the one it began with. `plans`: what has been
+    worked out of the state; `hop_lines`: our header of that name."""
 
     def __init__(self, state: State, client: Client, meter: Meter, ids: IdSource) -> None:
-        self.state = state
+        self.plans = Plans(state)
         self.client = client
         self.meter = meter
         self.ids = ids
         self.hop = (HOP, ids.stem.encode())
+        self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()
         self.openings = Openings(self.loop)
+
+    @property
+    def state(self) -> State:
+        return self.plans.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.plans = Plans(state)

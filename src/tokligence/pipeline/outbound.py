@@ -9,11 +9,10 @@ from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.headers import first
 from tokligence.pipeline.hub import HOP, Hub, Provider
+from tokligence.pipeline.plan import IDENTITY
 from tokligence.upstream.answer import Answer
 
 JSON: Final = (b"content-type", b"application/json")
-IDENTITY: Final = (b"accept-encoding", b"identity")
-"""Usage is read from the bytes that pass, so they must not be compressed."""
 
 
 def hop_of(hub: Hub, call: Call) -> tuple[bytes, bytes]:
@@ -54,11 +53,16 @@ async def ask(
     it must not be."""
     assert provider.origin is not None, "the loopback is not asked over HTTP"
     answer = await hub.client.send(provider.origin, method, target, headers, body, provider=provider.id)
+    check(answer)
+    return answer
+
+
+def check(answer: Answer) -> None:
+    """Raises `upstream.bad_response` for what `ask` says."""
     reason = _fault(answer)
     if reason is not None:
         answer.cancel()
-        raise GatewayError("upstream.bad_response", provider=provider.id, reason=reason)
-    return answer
+        raise GatewayError("upstream.bad_response", provider=answer.provider, reason=reason)
 
 
 def _fault(answer: Answer) -> str | None:

@@ -28,7 +28,7 @@ from tokligence.ledger.record import Outcome
 from tokligence.pipeline.contract import Headers
 from tokligence.pipeline.estimate import BYTES_PER_TOKEN, content_bytes, part_bytes, utf8
 from tokligence.pipeline.events import events_of
-from tokligence.pipeline.headers import first, for_client, for_translated_client
+from tokligence.pipeline.headers import first
 from tokligence.pipeline.opening import Opening
 from tokligence.pipeline.outbound import JSON
 from tokligence.upstream.answer import Answer
@@ -115,9 +115,8 @@ def let_go(call: ModelCall, answer: Answer) -> None:
 # --- same protocol --------------------------------------------------------------------------------------
 
 
-async def forward_whole(call: ModelCall, answer: Answer) -> None:
+def forward_whole(call: ModelCall, answer: Answer, body: bytes) -> None:
     """Status and body unchanged."""
-    body = await read_whole(call, answer)
     trace = call.trace
     if answer.status < 400:
         usage, model = call.codec.read_usage(body)
@@ -131,7 +130,7 @@ async def forward_whole(call: ModelCall, answer: Answer) -> None:
         call.content_seen()
     outcome = outcome_of(answer.status)
     call.end(answer.status, outcome, None if outcome is Outcome.OK else ERROR_CODE)
-    headers = call.head(translated=False) + for_client(answer.headers)
+    headers = call.head(translated=False) + call.shape.for_client(answer.headers)
     call.sink.whole(answer.status, headers, body)
 
 
@@ -139,7 +138,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
     """The upstream's own events, less the usage that only we asked for."""
     tap = call.codec.stream_tap(strip_usage=strip_usage)
     splitter = Splitter()
-    opening = Opening(call, for_client(answer.headers), translated=False)
+    opening = Opening(call, call.shape.for_client(answer.headers), translated=False)
     expect_content(call, answer)
     trace = call.trace
     try:
@@ -182,7 +181,9 @@ def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
     failed = next((event for event in events if isinstance(event, Failed)), None)
     status = (failed.status if failed else None) or UNKNOWN_FAILURE
     call.end(status, outcome_of(status), ERROR_CODE)
-    passed = [(name, value) for name, value in for_client(answer.headers) if name != b"content-type"]
+    passed = [
+        (name, value) for name, value in call.shape.for_client(answer.headers) if name != b"content-type"
+    ]
     call.sink.whole(status, [*call.head(translated=False), JSON, *passed], data)
 
 
@@ -199,26 +200,36 @@ def answer_error(call: ModelCall, answer: Answer, error: UpstreamError) -> None:
     status = STATUS_FOR[call.trace.protocol].get(error.status, error.status)
     view = ErrorView(status, error.message, call.trace.request_id, error.code, error.param)
     call.end(status, outcome_of(error.status), ERROR_CODE)
-    headers = call.head(translated=True) + for_translated_client(answer.headers)
+    headers = call.head(translated=True) + call.shape.for_translated_client(answer.headers)
     headers += [JSON, (b"x-tokligence-error-code", ERROR_CODE.encode())]
     call.sink.whole(status, headers, call.codec.write_error(view))
 
 
-async def translate_whole(
-    call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, context: ReplyContext
+def translate_whole(
+    call: ModelCall,
+    answer: Answer,
+    body: bytes,
+    upstream: Codec,
+    memory: ReplyMemory,
+    *,
+    context: ReplyContext,
 ) -> None:
-    body = await read_whole(call, answer)
     trace = call.trace
     response = upstream.read_response(body, memory, call.target.issuer)
     reply = call.codec.write_response(response, context)
-    trace.usage = response.usage
-    trace.model_served = response.model or trace.model_served
-    trace.output_bytes = content_bytes(response.parts)
-    trace.losses.extend(response.losses)
-    trace.losses.extend(reply.losses)
+    trace.usage = usage = response.usage
+    if response.model:
+        trace.model_served = response.model
+    if usage is None or not usage.exact:
+        trace.output_bytes = content_bytes(response.parts)
+    if response.losses:
+        trace.losses.extend(response.losses)
+    if reply.losses:
+        trace.losses.extend(reply.losses)
     call.content_seen()
     call.end(200)
-    headers = call.head(translated=True) + for_translated_client(answer.headers)
+    headers = call.head(translated=True)
+    headers += call.shape.for_translated_client(answer.headers)
     headers.append(JSON)
     call.sink.whole(200, headers, reply.body)
 
@@ -226,7 +237,7 @@ async def translate_whole(
 async def translate_stream(
     call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, context: ReplyContext
 ) -> None:
-    stream = Translated(call, context, for_translated_client(answer.headers))
+    stream = Translated(call, context, call.shape.for_translated_client(answer.headers))
     try:
         if is_event_stream(answer):
             await _translate_events(call, answer, upstream, memory, stream)

@@ -1,0 +1,122 @@
+"""What passes of a message's headers, decided once for each sequence of names. Pure but for what it remembers.
+
+Clients and upstreams send the same names in the same order, time after time; only the values differ. So the rules of
+`headers` are asked once, and give positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Final
+
+from msgspec import Struct
+
+from tokligence.pipeline import headers as rules
+from tokligence.pipeline.contract import Headers
+from tokligence.pipeline.headers import NAME_LIMIT
+
+SHAPES: Final = 256
+"""Sequences of names that are remembered, of requests and of answers; strangers choose them."""
+LONGEST: Final = 4096
+"""Bytes of the names of one that is remembered, all together."""
+
+Names = tuple[bytes, ...]
+
+_name_of: Final = itemgetter(0)
+_UPSTREAM_ID: Final = b"x-tokligence-upstream-request-id"
+_CONNECTION: Final = b"connection"
+_NAMES_NONE: Final = frozenset({b"keep-alive", b"close"})
+"""Values of `Connection` that name no other header."""
+_SEVERAL: Final = -2
+
+
+class Shape(Struct, frozen=True):
+    """Positions of headers; -1 for one that is not there. `connection`: of the header by which others may be named, and
+    then `passing` does not hold. `request_id`, `coding`: of an upstream's answer. `passing`: of what passes in the same
+    protocol; `translated`: of what a client of another protocol gets."""
+
+    connection: int
+    passing: tuple[int, ...]
+    request_id: int = -1
+    coding: int = -1
+    translated: tuple[int, ...] = ()
+
+    def id_in(self, headers: Headers) -> str | None:
+        """As `headers.upstream_request_id`."""
+        at = self.request_id
+        return None if at < 0 else headers[at][1][:NAME_LIMIT].decode("latin-1")
+
+    def for_translated_client(self, headers: Headers) -> Headers:
+        """As the function of this name in `headers`."""
+        passed = [headers[at] for at in self.translated] if self.translated else []
+        at = self.request_id
+        if at >= 0:
+            passed.append((_UPSTREAM_ID, headers[at][1][:NAME_LIMIT]))
+        return passed
+
+    def for_client(self, headers: Headers) -> Headers:
+        """As the function of this name in `headers`."""
+        if self.names_others(headers):
+            return rules.for_client(headers)
+        return [headers[at] for at in self.passing]
+
+    def names_others(self, headers: Headers) -> bool:
+        at = self.connection
+        return at == _SEVERAL or (at >= 0 and headers[at][1].lower() not in _NAMES_NONE)
+
+
+_answers: Final[dict[Names, Shape]] = {}
+_requests: Final[dict[Names, Shape]] = {}
+
+
+def answer_shape(headers: Headers) -> Shape:
+    """Of an upstream's answer."""
+    names = tuple(map(_name_of, headers))
+    return _answers.get(names) or _remember(_answers, names, _read_answer(names))
+
+
+def for_upstream(headers: Headers) -> Headers:
+    """As the function of this name in `headers`."""
+    names = tuple(map(_name_of, headers))
+    shape = _requests.get(names) or _remember(_requests, names, _read_request(names))
+    if shape.names_others(headers):
+        return rules.for_upstream(headers)
+    return [headers[at] for at in shape.passing]
+
+
+def _read_answer(names: Names) -> Shape:
+    request_id = next((at for at, name in enumerate(names) if name in rules.REQUEST_ID_HEADERS), -1)
+    return Shape(
+        connection=_connection(names),
+        passing=_positions(names, rules.for_client),
+        request_id=request_id,
+        coding=_first(names, b"content-encoding"),
+        translated=_positions(names, rules.for_translated_client),
+    )
+
+
+def _read_request(names: Names) -> Shape:
+    return Shape(connection=_connection(names), passing=_positions(names, rules.for_upstream))
+
+
+def _connection(names: Names) -> int:
+    return _SEVERAL if names.count(_CONNECTION) > 1 else _first(names, _CONNECTION)
+
+
+def _first(names: Names, name: bytes) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _positions(names: Names, rule: Callable[[Headers], Headers]) -> tuple[int, ...]:
+    """Of those that the rule lets pass, asked with their positions for values."""
+    asked = [(name, b"close" if name == _CONNECTION else str(at).encode()) for at, name in enumerate(names)]
+    return tuple(int(value) for name, value in rule(asked) if name != _UPSTREAM_ID)
+
+
+def _remember(shapes: dict[Names, Shape], names: Names, shape: Shape) -> Shape:
+    if sum(map(len, names)) <= LONGEST:
+        if len(shapes) >= SHAPES:
+            shapes.clear()
+        shapes[names] = shape
+    return shape

@@ -1,0 +1,110 @@
+"""What follows from the configuration for the calls of one model: worked out at the first, kept with the state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from tokligence.conversation import ProtocolId
+from tokligence.pipeline.headers import NAME_LIMIT, route_header
+from tokligence.upstream.client import Endpoint, header_lines
+from tokligence.wire.contract import Codec, Target
+from tokligence.wire.registry import CODECS
+
+if TYPE_CHECKING:
+    from tokligence.pipeline.hub import Provider, State
+
+ENDPOINT: Final = {
+    ProtocolId.OPENAI_CHAT: "chat",
+    ProtocolId.OPENAI_RESPONSES: "responses",
+    ProtocolId.ANTHROPIC: "messages",
+    ProtocolId.GEMINI: "generate",
+}
+IDENTITY: Final = (b"accept-encoding", b"identity")
+"""Usage is read from the bytes that pass, so they must not be compressed."""
+MOST: Final = 1024
+"""Plans of one state; clients may ask for any name."""
+
+_MARK: Final = b'"model"'
+_NEAR: Final = 2048
+"""Bytes at either end of a request in which its model's name is looked for: no client puts it amid long messages."""
+_QUOTE: Final = b'"'
+
+
+class Plan(Struct, frozen=True, eq=False):
+    """`asked`: the model as the client names it. `same`: the upstream speaks the client's protocol. `upstream`: the
+    upstream's codec, None for the loopback. `own`, `passed`: the upstream's endpoint for requests that we write, and for
+    those of a client; neither names a gateway, `passed` has none of the defaults. `route`: the header that tells the
+    client."""
+
+    asked: str
+    provider: Provider
+    target: Target
+    same: bool
+    upstream: Codec | None
+    own: Endpoint | None
+    passed: Endpoint | None
+    route: tuple[bytes, bytes]
+
+
+class Plans:
+    """Those of one state."""
+
+    __slots__ = ("_endpoints", "_plans", "state")
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._plans: dict[tuple[ProtocolId, bytes], Plan] = {}
+        self._endpoints: dict[str, tuple[Endpoint | None, Endpoint | None]] = {}
+
+    def of(self, protocol: ProtocolId, model: str) -> Plan:
+        """Raises as the router does. `protocol`: the client's."""
+        key = protocol, model.encode("utf-8", "surrogatepass")
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._make(protocol, model)
+            if len(self._plans) >= MOST:
+                self._plans.clear()
+            if len(model) <= NAME_LIMIT:
+                self._plans[key] = plan
+        return plan
+
+    def foreseen(self, protocol: ProtocolId, body: bytes) -> Plan | None:
+        """The plan for the model that the request seems to name, if there is one already. It only seems so: what looks
+        like a name may stand anywhere, so whoever reads the request has to compare."""
+        at = body.find(_MARK, 0, _NEAR)
+        if at < 0:
+            at = body.rfind(_MARK, max(_NEAR, len(body) - _NEAR))
+            if at < 0:
+                return None
+        start = body.find(_QUOTE, at + len(_MARK)) + 1
+        return self._plans.get((protocol, body[start : body.find(_QUOTE, start)]))
+
+    def _make(self, protocol: ProtocolId, model: str) -> Plan:
+        state = self.state
+        resolved = state.router.resolve(model)
+        provider = state.providers[resolved.provider]
+        target = state.target(provider, resolved.model)
+        own, passed = self._endpoints.get(provider.id) or self._make_endpoints(provider)
+        return Plan(
+            asked=model,
+            provider=provider,
+            target=target,
+            same=provider.protocol is protocol,
+            upstream=None if provider.protocol is None else CODECS[provider.protocol],
+            own=own,
+            passed=passed,
+            route=(b"x-tokligence-route", route_header(provider.id, target.model)),
+        )
+
+    def _make_endpoints(self, provider: Provider) -> tuple[Endpoint | None, Endpoint | None]:
+        own = passed = None
+        if provider.origin is not None and provider.protocol is not None:
+            target = provider.targets[ENDPOINT[provider.protocol]]
+            lines = header_lines((*provider.credentials, IDENTITY))
+            passed = Endpoint(provider.origin, target, lines, provider.id)
+            lines = header_lines((*provider.credentials, *provider.defaults, IDENTITY))
+            own = Endpoint(provider.origin, target, lines, provider.id)
+        self._endpoints[provider.id] = own, passed
+        return own, passed
