@@ -126,6 +126,21 @@ def test_a_fragment_for_a_closed_call_is_a_malformed_stream():
     assert "up" in caught.value.message
 
 
+def test_a_call_that_is_said_to_be_done_makes_room_whatever_its_text():
+    lanes, out = Lanes("up"), []
+    lanes.call(0, call("f"), out)
+    lanes.arguments(0, "plain text", out)
+    lanes.call(1, call("g"), out)
+    lanes.call(2, call("h"), out)
+    lanes.done(1, out)
+    lanes.done(1, out)  # says nothing new
+    assert brief(out) == ["open:0:f", "0:plain text"]
+    lanes.done(0, out)
+    assert brief(out)[2:] == ["close:0", "open:1:g", "close:1", "open:2:h"]
+    with pytest.raises(GatewayError):
+        lanes.arguments(1, "more", out)
+
+
 @pytest.mark.parametrize("broken", ["{]}", '{"a" 1}', "}{", "{} {}", "\\{}"])
 def test_balanced_text_that_is_no_json_never_counts_as_complete(broken: str):
     lanes, out = Lanes("up"), []

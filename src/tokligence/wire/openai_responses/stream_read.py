@@ -170,6 +170,8 @@ class ResponsesStreamReader:
         match event:
             case on_wire.Created() | on_wire.InProgress() | on_wire.Queued():
                 wire = self._response(event.response)
+                for each in wire.extras or ():
+                    self._lose_field(each)
                 if not self._opened:
                     self._open(wire, out)
             case on_wire.Completed():
@@ -189,10 +191,7 @@ class ResponsesStreamReader:
     def _response(self, raw: Raw) -> ResponseWire:
         if raw is ABSENT:
             raise bad_response(self._issuer, "an event has no response")
-        wire = _RESPONSE.read(bytes(raw))
-        for each in wire.extras or ():
-            self._lose_field(each)
-        return wire
+        return _RESPONSE.read(bytes(raw))
 
     def _open(self, wire: ResponseWire, out: list[StreamEvent]) -> None:
         self._opened = True
@@ -312,6 +311,8 @@ class ResponsesStreamReader:
                     self._lose_once(f"{path}.content[{place}].{name}", *weight(name))
             elif isinstance(part, Refusal):
                 self._say(item, "refusal", place, item.due("refusal", place, part.text), out)
+            else:
+                self._lanes.whole(part, out)
 
     def _reasoning_done(self, item: _Item, wire: ReasoningItem, path: str, out: list[StreamEvent]) -> None:
         shown = item.shown or ("summary" if wire.summary else "content")

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from tokligence.conversation import Extras, Loss, LossReason, OpaqueTool, Tool, ToolChoice, ToolMode
 from tokligence.errors import GatewayError
+from tokligence.wire.lower import NAMESPACE_DESCRIPTION
 from tokligence.wire.openai_responses.items_in import OWN, extras_of, head_of, lose_inner, within
 from tokligence.wire.openai_responses.types import (
     ABSENT,
@@ -28,9 +29,6 @@ from tokligence.wire.openai_responses.types import (
     ToolWire,
 )
 from tokligence.wire.strict import OpaqueWire, Reader
-
-NAMESPACE_DESCRIPTION: Final = "namespace_description"
-"""Name of the extra that holds it (raw JSON)."""
 
 _TOOL: Final[msgspec.json.Decoder[ToolWire]] = msgspec.json.Decoder(ToolWire)
 _UNUSUAL: Final[Reader[ToolWire]] = Reader(ToolWire)

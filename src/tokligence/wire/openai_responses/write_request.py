@@ -43,6 +43,7 @@ from tokligence.conversation import (
     ToolMode,
 )
 from tokligence.wire.contract import ReplyMemory, Target, Written
+from tokligence.wire.lower import NAMESPACE_DESCRIPTION
 from tokligence.wire.openai.effort import effort_word
 from tokligence.wire.openai.family import taken_over
 from tokligence.wire.openai.schema import as_parameters, strict_ready
@@ -50,7 +51,6 @@ from tokligence.wire.openai.tiers import SERVICE_TIER
 from tokligence.wire.openai_responses.items_in import OWN
 from tokligence.wire.openai_responses.items_out import Items, Json
 from tokligence.wire.openai_responses.read import ENCRYPTED, LOGPROBS
-from tokligence.wire.openai_responses.tools_in import NAMESPACE_DESCRIPTION
 from tokligence.wire.pairing import pair
 from tokligence.wire.terms import in_terms
 
