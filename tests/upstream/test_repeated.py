@@ -71,7 +71,6 @@ class Taken:
             answer.status,
             answer.headers,
             answer.ended,
-            answer.received,
             b"".join(answer._pieces),
             self.error,
             self.rests,

@@ -50,7 +50,7 @@ class Answer:
 
     `deadline`: an end by the loop's clock, in seconds, that the consumer may set and move; past it the answer fails
     with `upstream.timeout` (phase "deadline"), at most one sweep late. `heard`: any byte has come.
-    `received`, `taken`: bytes of the body so far, from the upstream and by the consumer.
+    `received`, `taken`: bytes of the body so far, from the upstream and by the consumer; of no use once it has `ended`.
     """
 
     __slots__ = (
@@ -102,8 +102,8 @@ class Answer:
             await self
         data = b"".join(self._pieces)
         self._pieces.clear()
-        self.taken = self.received
-        if self._source is not None:
+        if not self.ended and self._source is not None:
+            self.taken = self.received
             self._source.resume_reading()
         return data
 
@@ -120,26 +120,28 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, whole. A body of more than `limit` bytes is `upstream.bad_response`."""
-        most = self.taken + limit
         pieces = []
-        while not self.ended and self.received <= most:
-            pieces.append(await self.chunk())
-        if self.received > most:
+        size = 0
+        while not self.ended and size <= limit:
+            piece = await self.chunk()
+            pieces.append(piece)
+            size += len(piece)
+        pieces += self._pieces
+        self._pieces.clear()
+        whole = b"".join(pieces)
+        if len(whole) > limit:
             self.cancel()
             raise GatewayError(
                 "upstream.bad_response", provider=self.provider, reason=f"its body exceeds {limit} bytes"
             )
-        pieces += self._pieces
-        self._pieces.clear()
-        self.taken = self.received
-        return b"".join(pieces)
+        return whole
 
     def cancel(self, _msg: object = None) -> bool:
         """The client has left: close the connection at once and forget what was not taken. Does nothing once the
         answer has ended or failed; a consumer that still waits gets `upstream.cut`. False: when it is a task that is
         being cancelled, that task has to raise in its own code, which it is woken for."""
         source = self._source
-        if source is not None:
+        if source is not None and not self.ended:
             self._pieces.clear()
             self.fail(GatewayError("upstream.cut", provider=self.provider))
             source.abort()
@@ -189,9 +191,7 @@ class Answer:
         """The body is complete with `piece`. All in one, because most answers come in one read."""
         if piece:
             self._pieces.append(piece)
-            self.received += len(piece)
         self.ended = True
-        self._source = None
         self.wake()
 
     def complete(self, head: Head, body: bytes) -> None:
@@ -199,9 +199,7 @@ class Answer:
         self.head = head
         self.status = head.status
         self._pieces.append(body)
-        self.received = len(body)
         self.ended = True
-        self._source = None
         callback = self._callback
         if callback is not None:
             if self._context is None:  # here and not in `wake`, to save a call
