@@ -14,6 +14,7 @@ from tokligence.edge.known import Route
 from tokligence.edge.paths import (
     ADMIN,
     MODEL_PREFIX,
+    SOCKET,
     Does,
     Endpoint,
     Shape,
@@ -148,6 +149,9 @@ class App:
             self.guard.check_origin(call)
         else:
             call.principal = self.guard.check(call)
+        if call.open_socket is not None and plain != SOCKET:
+            # 426 sends clients that try a socket first to plain HTTP without a retry.
+            raise GatewayError("http.upgrade_refused", protocol="websocket")
         if endpoint.does is Does.MODEL_CALL:
             require_json(call)
             call.path = plain

@@ -85,6 +85,8 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
 }
 
 MODEL: Final = Endpoint(Does.MODEL, GET)
+SOCKET: Final = "/v1/responses"
+"""Where a client may open a WebSocket."""
 
 FILES: Final = "/v1/files"
 FAMILIES: Final[dict[str, Endpoint]] = {

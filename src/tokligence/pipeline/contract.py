@@ -23,10 +23,30 @@ def first_values(headers: Headers) -> dict[bytes, bytes]:
     return dict(reversed(headers))
 
 
+class Talk(Protocol):
+    """A WebSocket with a client."""
+
+    @property
+    def gone(self) -> bool: ...
+
+    async def receive(self) -> bytes | None:
+        """The next message, None when there will be none."""
+        ...
+
+    def send(self, text: bytes) -> None: ...
+
+    async def drained(self) -> None: ...
+
+    def on_gone(self, callback: Callable[[], None] | None) -> None: ...
+
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
 class Call(Struct):
     """One HTTP request, whole, decompressed, authenticated. `path`: percent-decoded, without the query.
     `received`: `time.perf_counter()` when its last byte came; the loop's clock counts in milliseconds only.
-    `fields`: the first value of each of the headers, for `header`; made when first asked for if nobody gave it."""
+    `fields`: the first value of each of the headers, for `header`; made when first asked for if nobody gave it.
+    `open_socket`: the client asks for a WebSocket; makes its connection one, in place of an answer."""
 
     method: str
     path: str
@@ -36,6 +56,7 @@ class Call(Struct):
     received: float
     principal: Principal = Principal()
     fields: dict[bytes, bytes] | None = None
+    open_socket: Callable[[], Talk] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of `name` (lower case)."""

@@ -46,6 +46,7 @@ class WebSocket(asyncio.Protocol):
         self._answered = True  # the last ping
         self._on_gone: Callable[[], None] | None = None
         self._timer = loop.call_later(PING_EVERY_S, self._ping)
+        self._finishing = False
         self.gone = False
 
     # --- for the one who talks ----------------------------------------------------------------------
@@ -53,7 +54,7 @@ class WebSocket(asyncio.Protocol):
     async def receive(self) -> bytes | None:
         """The next message; None when there will be none."""
         while not self._messages:
-            if self.gone:
+            if self.gone or self._finishing:
                 return None
             self._waiting = self._loop.create_future()
             await self._waiting
@@ -77,9 +78,15 @@ class WebSocket(asyncio.Protocol):
         """Called once when the peer leaves; None takes it back."""
         self._on_gone = callback
 
+    def finish(self) -> None:
+        """No further message is given out; what is under way goes on."""
+        self._finishing = True
+        self._wake()
+
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Say that it is over; the transport closes when the peer has agreed, or after a while."""
         if self._frames.state is State.OPEN:
+            code = CloseCode.GOING_AWAY if self._finishing else code
             self._frames.send_close(code, reason)
             self._flush()
             self._timer.cancel()

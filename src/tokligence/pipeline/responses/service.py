@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from tokligence.conversation import FinishReason, Response, Usage
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
 from tokligence.pipeline.estimate import request_tokens
@@ -35,6 +36,7 @@ from tokligence.pipeline.responses.items import (
     resolved,
 )
 from tokligence.pipeline.responses.store import Conversation, Owner, Store, StoredResponse
+from tokligence.wire.contract import ReplyContext
 from tokligence.wire.openai_responses import CODEC
 from tokligence.wire.splice import TopLevel
 
@@ -54,6 +56,7 @@ class _Wants(Struct):
     store: bool | None = None
     background: bool | None = None
     stream: bool | None = None
+    generate: bool | None = None
 
 
 class _Background(Struct):
@@ -97,13 +100,28 @@ class Responses:
             self._must_be_known(wants)
         kept = self._begun(call, wants, session, prior or conversation, native=native)
         inner = replace(call, body=_continued(call.body, kept, forget=native))
-        if wants.background and not native:
+        if wants.generate is False and session is not None:
+            self._prepare(inner, sink, kept, wants.model)
+        elif wants.background and not native:
             self.must_keep()
             await self._in_background(inner, sink, kept, stream=bool(wants.stream))
         elif kept.stores:
             await self._run(inner, Overheard(sink, lambda response: self._keep(kept, response)))
         else:
             await self._run(inner, sink)
+
+    def _prepare(self, call: Call, sink: Sink, kept: _Kept, model: str) -> None:
+        """A turn that a client will go on from, without asking the model."""
+        new_id = self._hub.ids.new
+        context = ReplyContext(new_id("req_"), int(time()), new_id, request=call.body)
+        empty = Response(new_id("resp_"), model, (), FinishReason.STOP, usage=Usage())
+        response = CODEC.write_response(empty, context).body
+        self._keep(kept, response)
+        sink.start(200, [EVENTS])
+        for number, kind in enumerate(("response.created", "response.completed")):
+            event = {"type": kind, "sequence_number": number, "response": Raw(response)}
+            sink.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), _encode(event)))
+        sink.end()
 
     def _found(
         self, owner: Owner, wants: _Wants, session: Store | None

@@ -10,36 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Sink
+from tokligence.pipeline.contract import Call, Headers, Sink, Talk
+from tokligence.pipeline.responses.asked import decoded
+from tokligence.wire.splice import TopLevel
 from tokligence.wire.sse import parse
 
 CREATE: Final = "response.create"
-
-
-class Talk(Protocol):
-    """The socket. Messages are JSON texts."""
-
-    @property
-    def gone(self) -> bool: ...
-
-    async def receive(self) -> bytes | None:
-        """The next message, None when there will be none."""
-        ...
-
-    def send(self, text: bytes) -> None: ...
-
-    async def drained(self) -> None: ...
-
-    def on_gone(self, callback: Callable[[], None] | None) -> None: ...
-
-    def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
 class _Message(Struct):
@@ -116,15 +99,8 @@ async def serve(
 
 def _request(message: bytes) -> bytes:
     """The body of the HTTP request that a message stands for."""
-    try:
-        head = msgspec.json.decode(message, type=_Message)
-        fields = msgspec.json.decode(message, type=dict[str, Raw])
-    except msgspec.ValidationError as error:
-        raise GatewayError("request.invalid_field", path="the message", reason=str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise GatewayError("request.invalid_json", reason=str(error)) from None
-    except RecursionError:
-        raise GatewayError("request.too_deep") from None
+    fields: dict[str, Raw] = dict(TopLevel(message).values)
+    head = decoded(message, _Message)
     if head.type != CREATE:
         raise GatewayError(
             "request.invalid_field",
@@ -134,5 +110,4 @@ def _request(message: bytes) -> bytes:
     if head.background:
         raise GatewayError("request.invalid_field", path="background", reason="a socket does not serve it")
     del fields["type"]
-    fields["stream"] = Raw(b"true")
-    return msgspec.json.encode(fields)
+    return msgspec.json.encode({**fields, "stream": True})
