@@ -31,6 +31,7 @@ from tokligence.pipeline.plan import Plan
 from tokligence.upstream.answer import Answer
 from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
+from tokligence.wire.lower import lowering
 from tokligence.wire.registry import CODECS
 
 REQUEST_ID_HEADER: Final = {
@@ -198,6 +199,7 @@ class ModelCall:
     ) -> None:
         if request.max_tokens is None and plan.target.card.max_output_tokens is None:
             request = structs.replace(request, max_tokens=plan.provider.max_tokens)
+        upstream = lowering(request, upstream)
         written = upstream.write_request(request, plan.target)
         if written.losses:
             self.trace.losses.extend(written.losses)

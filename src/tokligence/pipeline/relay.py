@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Raw, Struct, json
+
 from tokligence.conversation import (
     BlockOpened,
     Closed,
@@ -174,8 +176,8 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
 
 
 def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
-    """The upstream's own error event, before anything else was said: its data is the body of the vendor's error
-    answers, its kind tells the status."""
+    """The upstream's own error event, before anything else was said: its kind tells the status, its data is the body
+    of the vendor's error answers, if it has an `error`."""
     name, data = parse(raw)
     events = call.codec.stream_reader(ReplyMemory(), call.provider.issuer).feed(name, data)
     failed = next((event for event in events if isinstance(event, Failed)), None)
@@ -184,7 +186,17 @@ def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
     passed = [
         (name, value) for name, value in call.shape.for_client(answer.headers) if name != b"content-type"
     ]
+    if failed is not None and not _has_error(data):
+        data = call.codec.write_error(ErrorView(status, failed.message, call.trace.request_id, failed.code))
     call.sink.whole(status, [*call.head(translated=False), JSON, *passed], data)
+
+
+class _WithError(Struct):
+    error: Raw = Raw(b"")
+
+
+def _has_error(data: bytes) -> bool:
+    return json.decode(data, type=_WithError).error != Raw(b"")
 
 
 # --- translated -----------------------------------------------------------------------------------------
