@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tokligence.catalog.clouds import Cloud
 from tokligence.catalog.models import Dialect
 from tokligence.catalog.presets import Preset
 from tokligence.conversation import ProtocolId
@@ -25,6 +26,7 @@ class AuthStyle(StrEnum):
 
     BEARER = "bearer"  # Authorization: Bearer KEY
     X_API_KEY = "x-api-key"
+    API_KEY = "api-key"  # Azure
     NONE = "none"
 
 
@@ -62,6 +64,7 @@ _OPENAI_ROOT: Final = MappingProxyType({ProtocolId.OPENAI_CHAT: ""})
 _ANTHROPIC_ROOT: Final = MappingProxyType({ProtocolId.ANTHROPIC: "/v1"})
 _GOOGLE_ROOT: Final = MappingProxyType({ProtocolId.OPENAI_CHAT: "/v1beta/openai"})
 _CHAT_PATHS: Final = MappingProxyType({"chat": "/chat/completions", "models": "/models"})
+_OPENAI_PATHS: Final = MappingProxyType({**_CHAT_PATHS, "responses": "/responses"})
 _MESSAGES_PATHS: Final = MappingProxyType(
     {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens", "models": "/v1/models"}
 )
@@ -87,7 +90,7 @@ PROVIDERS: Final[tuple[ProviderRow, ...]] = (
             *("text-embedding-3*", "text-embedding-ada*", "omni-moderation*", "text-moderation*"),
             *("dall-e*", "whisper*", "tts-1*", "davinci-002", "babbage-002"),
         ),
-        paths=_CHAT_PATHS,
+        paths=_OPENAI_PATHS,
         roots=_OPENAI_ROOT,
     ),
     ProviderRow(
@@ -174,4 +177,21 @@ def from_preset(name: str, preset: Preset, protocol: ProtocolId, base_url: str) 
         aliases=preset.aliases if name == preset.id else (),
         auth=AuthStyle.BEARER,  # those of them that answer Messages document it for these too
         dialect=preset.dialect if protocol is ProtocolId.OPENAI_CHAT else Dialect(),
+    )
+
+
+def from_cloud(name: str, cloud: Cloud, protocol: ProtocolId, base_url: str) -> ProviderRow:
+    """The row of a cloud's section. Claude's signatures are the same wherever the model runs
+    (platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-25)."""
+    anthropic = protocol is ProtocolId.ANTHROPIC
+    return ProviderRow(
+        id=name,
+        vendor=name,
+        issuer="anthropic" if anthropic else name,
+        protocol=protocol,
+        base_url=base_url,
+        auth=AuthStyle(cloud.auth),
+        dialect=cloud.dialect,
+        paths={"messages": "/v1/messages"} if anthropic else {"chat": "/chat/completions"},
+        roots=_OPENAI_ROOT if cloud.platform else {},
     )

@@ -21,18 +21,18 @@ from tokligence.ledger.record import Outcome
 from tokligence.pipeline import relay
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.estimate import request_tokens, tokens_of
-from tokligence.pipeline.headers import first, loss_header, route_header
+from tokligence.pipeline.headers import loss_header, route_header
 from tokligence.pipeline.hub import HOP, Hub, Provider
 from tokligence.pipeline.loopback_call import call_loopback
 from tokligence.pipeline.meter import Trace, wall_us
 from tokligence.pipeline.outbound import JSON, check, hop_of, leave_with_client
-from tokligence.pipeline.passing import Shape, answer_shape, for_upstream
+from tokligence.pipeline.passing import Seen, for_upstream, lines_of
 from tokligence.pipeline.plan import Plan
 from tokligence.upstream.answer import Answer
 from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
 from tokligence.wire.lower import lowering
-from tokligence.wire.registry import CODECS
+from tokligence.wire.registry import CODECS, FOREIGN
 
 REQUEST_ID_HEADER: Final = {
     ProtocolId.OPENAI_CHAT: b"x-request-id",
@@ -47,6 +47,8 @@ OUTCOME: Final = {
     Fault.UPSTREAM: Outcome.UPSTREAM_ERROR,
     Fault.GATEWAY: Outcome.INTERRUPTED,
 }
+NOWHERE: Final = b"\0"
+"""No JSON has it in it."""
 CLIENT_LEFT: Final = 499
 """The status booked when the client left before its answer began (nginx's convention)."""
 PLAIN_BODY: Final = 131072
@@ -72,7 +74,7 @@ class ModelCall:
         "plan",
         "plans",
         "provider",
-        "shape",
+        "seen",
         "sink",
         "state",
         "stream_error",
@@ -82,7 +84,7 @@ class ModelCall:
 
     provider: Provider
     target: Target
-    shape: Shape  # of the answer's headers
+    seen: Seen  # of the answer's head
     asked_at: float  # by the loop's clock
 
     def __init__(self, hub: Hub, call: Call, sink: Sink, protocol: ProtocolId) -> None:
@@ -133,7 +135,7 @@ class ModelCall:
             trace.stream = peek.stream
             plan = plans.of(codec.protocol, peek.model)
             self._follow(plan)
-            if plan.same:
+            if plan.same and body.find(FOREIGN.get(codec.protocol, NOWHERE)) < 0:
                 await self._same_protocol(plan, peek, hop)
                 return
             self._request = request = codec.read_request(body)
@@ -166,7 +168,7 @@ class ModelCall:
         self.target = target = plan.target
         trace = self.trace
         trace.provider = provider.id
-        trace.upstream_protocol = provider.protocol
+        trace.upstream_protocol = plan.protocol
         trace.card = target.card
 
     async def _same_protocol(self, plan: Plan, peek: Peek, hop: tuple[bytes, bytes] | None) -> None:
@@ -179,14 +181,13 @@ class ModelCall:
         )
         model = plan.target.model
         body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
-        headers = for_upstream(call.headers)
-        headers += [default for default in provider.defaults if first(headers, default[0]) is None]
-        lines = header_lines([*headers, hop or self.hub.hop])
+        lines = lines_of(for_upstream(call.headers), provider.defaults)
+        lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
         self._depart()
         assert plan.passed is not None, "the loopback is not asked over HTTP"
         self.answer = answer = await self._post(plan.passed, body, lines)
         self._take_head(answer)
-        if peek.stream and relay.is_event_stream(answer):
+        if peek.stream and self.seen.event_stream:
             await relay.forward_stream(self, answer, strip_usage=inject)
         else:
             whole = answer.body(relay.ANSWER_LIMIT)
@@ -264,12 +265,8 @@ class ModelCall:
     def _take_head(self, answer: Answer) -> None:
         """The head of the upstream's answer has come. Raises `upstream.bad_response` as `outbound.ask` does."""
         self.arrived()
-        headers = answer.headers
-        self.shape = shape = answer_shape(headers)
-        if shape.coding >= 0 or 300 <= answer.status < 400:
-            check(answer)
-        if shape.request_id >= 0:
-            self.trace.upstream_request_id = shape.id_in(headers)
+        self.seen = seen = check(answer)
+        self.trace.upstream_request_id = seen.request_id
 
     def begin(self) -> None:
         """The start record; nothing is sent before it stands in the journal."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from tokligence.catalog.models import ChatTools
 from tokligence.conversation import ProtocolId
 from tokligence.pipeline.headers import NAME_LIMIT, route_header
 from tokligence.upstream.client import Endpoint, header_lines
@@ -26,6 +27,9 @@ IDENTITY: Final = (b"accept-encoding", b"identity")
 MOST: Final = 1024
 """Plans of one state; clients may ask for any name."""
 
+_NEVER: Final = ChatTools.NEVER
+_RESPONSES: Final = ProtocolId.OPENAI_RESPONSES
+
 _MARK: Final = b'"model"'
 _NEAR: Final = 2048
 """Bytes at either end of a request in which its model's name is looked for: no client puts it amid long messages."""
@@ -33,14 +37,15 @@ _QUOTE: Final = b'"'
 
 
 class Plan(Struct, frozen=True, eq=False):
-    """`asked`: the model as the client names it. `same`: the upstream speaks the client's protocol. `upstream`: the
-    upstream's codec, None for the loopback. `own`, `passed`: the upstream's endpoint for requests that we write, and for
+    """`asked`: the model as the client names it. `protocol`: what the upstream is asked in, None for the loopback;
+    `same`: it is the client's; `upstream`: its codec. `own`, `passed`: the upstream's endpoint for requests that we write, and for
     those of a client; neither names a gateway, `passed` has none of the defaults. `route`: the header that tells the
     client."""
 
     asked: str
     provider: Provider
     target: Target
+    protocol: ProtocolId | None
     same: bool
     upstream: Codec | None
     own: Endpoint | None
@@ -56,7 +61,7 @@ class Plans:
     def __init__(self, state: State) -> None:
         self.state = state
         self._plans: dict[tuple[ProtocolId, bytes], Plan] = {}
-        self._endpoints: dict[str, tuple[Endpoint | None, Endpoint | None]] = {}
+        self._endpoints: dict[tuple[str, ProtocolId | None], tuple[Endpoint | None, Endpoint | None]] = {}
 
     def of(self, protocol: ProtocolId, model: str) -> Plan:
         """Raises as the router does. `protocol`: the client's."""
@@ -86,25 +91,39 @@ class Plans:
         resolved = state.router.resolve(model)
         provider = state.providers[resolved.provider]
         target = state.target(provider, resolved.model)
-        own, passed = self._endpoints.get(provider.id) or self._make_endpoints(provider)
+        spoken = _spoken(provider, target, protocol)
+        own, passed = self._endpoints.get((provider.id, spoken)) or self._make_endpoints(provider, spoken)
         return Plan(
             asked=model,
             provider=provider,
             target=target,
-            same=provider.protocol is protocol,
-            upstream=None if provider.protocol is None else CODECS[provider.protocol],
+            protocol=spoken,
+            same=spoken is protocol,
+            upstream=None if spoken is None else CODECS[spoken],
             own=own,
             passed=passed,
             route=(b"x-tokligence-route", route_header(provider.id, target.model)),
         )
 
-    def _make_endpoints(self, provider: Provider) -> tuple[Endpoint | None, Endpoint | None]:
+    def _make_endpoints(
+        self, provider: Provider, protocol: ProtocolId | None
+    ) -> tuple[Endpoint | None, Endpoint | None]:
         own = passed = None
-        if provider.origin is not None and provider.protocol is not None:
-            target = provider.targets[ENDPOINT[provider.protocol]]
+        if provider.origin is not None and protocol is not None:
+            target = provider.targets[ENDPOINT[protocol]]
             lines = header_lines((*provider.credentials, IDENTITY))
             passed = Endpoint(provider.origin, target, lines, provider.id)
             lines = header_lines((*provider.credentials, *provider.defaults, IDENTITY))
             own = Endpoint(provider.origin, target, lines, provider.id)
-        self._endpoints[provider.id] = own, passed
+        self._endpoints[provider.id, protocol] = own, passed
         return own, passed
+
+
+def _spoken(provider: Provider, target: Target, client: ProtocolId) -> ProtocolId | None:
+    """The client's own protocol if the provider has it too; else the provider's first, but for models that it serves as
+    agents by another only."""
+    if provider.protocol is None or ENDPOINT[client] in provider.targets:
+        return provider.protocol and client
+    if target.card.chat_tools is _NEVER and ENDPOINT[_RESPONSES] in provider.targets:
+        return _RESPONSES
+    return provider.protocol

@@ -66,8 +66,9 @@ class _Background(Struct):
     collected: Collected
 
 
-REWRITTEN: Final = (b"item_reference", b'"compaction"')
-"""Kinds of items that no upstream knows which keeps no state."""
+REFERENCE: Final = b"item_reference"
+COMPACTION: Final = b'"compaction"'
+"""Kinds of items that an upstream which keeps no state does not know, or that may be of our making."""
 
 _encode = msgspec.json.encode
 
@@ -154,12 +155,12 @@ class Responses:
         given = () if raw is None else items_of(raw, "input", self._hub.ids.new)
         stores = [] if session is None else [session]
         if not native:
-            given = unfolded(resolved(given, lambda name: self._item(owner, name, session)))
+            given = resolved(given, lambda name: self._item(owner, name, session))
             if wants.store is not False and not self._off:
                 stores.append(self.store)
         return _Kept(
             owner,
-            given,
+            unfolded(given),
             before.items if before is not None else (),
             before.id if isinstance(before, Conversation) else None,
             tuple(stores),
@@ -367,7 +368,7 @@ def _conversation_id(named: str | dict[str, Raw] | None) -> str | None:
 
 def _continued(body: bytes, kept: _Kept, *, forget: bool) -> bytes:
     """The request with all that came before in its input. `forget`: the upstream must not look for it itself."""
-    if not kept.history and (forget or not any(word in body for word in REWRITTEN)):
+    if not (kept.history or COMPACTION in body or (REFERENCE in body and not forget)):
         return body
     body = _with(body, "input", array((*kept.history, *kept.input)))
     for name in ("previous_response_id", "conversation") if forget else ():

@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import Final
 
 ANTHROPIC: Final = "anthropic"
-_MARK: Final = "tgw:"
+MARK: Final = "tgw:"
 
 
 def pack(value: str | None, issuer: str | None) -> str:
     """A signature as a client gets it; "" if there is none (the field is required)."""
     if not value:
         return ""
-    return value if issuer in (None, ANTHROPIC) else f"{_MARK}{issuer}:{value}"
+    return value if issuer in (None, ANTHROPIC) else f"{MARK}{issuer}:{value}"
 
 
 def unpack(value: str, issuer: str | None) -> tuple[str | None, str | None]:
     """Signature and issuer. `issuer`: who answered, if this is an answer; None: what a client sent back."""
     if not value:
         return None, issuer
-    if issuer is None and value.startswith(_MARK):
-        named, colon, rest = value[len(_MARK) :].partition(":")
+    if issuer is None and value.startswith(MARK):
+        named, colon, rest = value[len(MARK) :].partition(":")
         if colon and named:
             return rest or None, named
     return value, issuer or ANTHROPIC
