@@ -30,8 +30,8 @@ class Owner(Outlet, Protocol):
 
     tasks: set[Handling]
 
-    def handled(self, handling: Handling, error: BaseException | None) -> None:
-        """The handler has returned without having answered, or `error` escaped it."""
+    def handled(self, handling: Handling, error: BaseException) -> None:
+        """`error` escaped the handler."""
         ...
 
 
@@ -125,7 +125,9 @@ class Handling(Answer):
     def _end(self, error: BaseException | None) -> None:
         self._done = True
         self._outlet.tasks.discard(self)
-        if error is not None or self.progress is not ENDED:
+        if error is None and self.progress is not ENDED and not self.gone:
+            error = _unfinished()
+        if error is not None:
             self._outlet.handled(self, error)
         if self._watched is not None and not self._watched.done():
             self._watched.set_result(None)
@@ -160,6 +162,14 @@ class Handling(Answer):
             if self._done:
                 self._watched.set_result(None)
         return self._watched
+
+
+def _unfinished() -> RuntimeError:
+    """With its traceback, which is what a log shows of an error."""
+    try:
+        raise RuntimeError("the handler returned before the end of its answer")
+    except RuntimeError as error:
+        return error
 
 
 def _stop_loop(error: BaseException) -> None:

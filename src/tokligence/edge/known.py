@@ -76,16 +76,6 @@ class KnownHead:
         self.handler = route.handler
         self.longest_body = longest_body
 
-    def digits_in(self, data: bytes) -> bytes:
-        """The digits of the length, if `data` begins with this head; else b""."""
-        if data.startswith(self.before):
-            start = self.length_at
-            stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
-            digits = data[start:stop]
-            if digits.isdigit() and data.startswith(self.after, stop):
-                return digits
-        return b""
-
     def call(self, digits: bytes, body: bytes, received: float) -> Call:
         """A call with this head."""
         headers = self._headers.copy()
@@ -99,6 +89,10 @@ class KnownHead:
         self.before = self.after = _NOTHING
         self._headers = []
         self._fields = None
+
+    @property
+    def forgotten(self) -> bool:
+        return self.before is _NOTHING
 
 
 async def _nobody(call: Call, sink: Sink) -> None: ...
@@ -116,22 +110,26 @@ class KnownHeads:
     def __len__(self) -> int:
         return len(self._heads)
 
-    def find(self, data: bytes) -> KnownHead | None:
-        """The head that `data` begins with. Heads are told apart by a hash over all of them, so the time that this
-        takes says nothing about the credentials in others'."""
+    def find(self, data: bytes) -> tuple[KnownHead, int] | None:
+        """The head that `data` begins with, and how many digits its length has. Heads are told apart by a hash over all
+        of them, so the time that this takes says nothing about the credentials in others'."""
         parts = _split(data)
-        return None if parts is None else self._heads.get(b"".join(parts))
+        known = None if parts is None else self._heads.get(parts[0] + parts[2])
+        return None if parts is None or known is None else (known, parts[1])
 
     def learn(self, data: bytes, call: Call, route: Route, limits: Limits) -> None:
         """Keeps the head that `data` begins with, unless it is too long or its length is written in a way that few
         use. `call`: what it was read as, with a body of a known length that needs no decoding, on a connection that
         goes on. `limits`: under which it was accepted; with others all heads are to be forgotten."""
         parts = _split(data)
-        if parts is None or sum(map(len, parts)) + LONGEST_LENGTH > limits.max_header_bytes:
+        if parts is None:
+            return
+        before, _, after = parts
+        if len(before) + LONGEST_LENGTH + len(after) > limits.max_header_bytes:
             return
         if len(self._heads) >= MOST:
             self._heads.pop(next(iter(self._heads))).forget()
-        self._heads[b"".join(parts)] = KnownHead(*parts, call, route, limits.max_body_bytes)
+        self._heads[before + after] = KnownHead(before, after, call, route, limits.max_body_bytes)
 
     def forget(self) -> None:
         for known in self._heads.values():
@@ -139,8 +137,8 @@ class KnownHeads:
         self._heads.clear()
 
 
-def _split(data: bytes) -> tuple[bytes, bytes] | None:
-    """The bytes of a POST request's head before and after the digits of its length."""
+def _split(data: bytes) -> tuple[bytes, int, bytes] | None:
+    """Of a POST request's head the bytes before its length, the number of digits, and the bytes after them."""
     if not data.startswith(_METHOD):
         return None
     end = data.find(_END, 0, LONGEST)
@@ -152,5 +150,5 @@ def _split(data: bytes) -> tuple[bytes, bytes] | None:
             start = at + len(line)
             stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
             if data[start:stop].isdigit():
-                return data[:start], data[stop : end + len(_END)]
+                return data[:start], stop - start, data[stop : end + len(_END)]
     return None

@@ -1,4 +1,10 @@
-"""The sending side of a client's connection: back-pressure, and noticing a client that is stuck or has left."""
+"""The sending side of a client's connection: back-pressure, and noticing a client that is stuck or has left.
+
+A client that shuts down its write side and one that has gone look the same until we send something. While the
+answer has not begun it still goes out; meanwhile an HTTP/1.1 client is sent an interim `100 Continue`, which RFC
+9110, 15.2 has it ignore, and to which a host without that connection replies with a reset. Within an answer nothing
+can be sent in between, so there the end of input means that the client has left.
+"""
 
 from __future__ import annotations
 

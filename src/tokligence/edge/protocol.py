@@ -11,11 +11,7 @@ stood behind the request in the same slice has been parsed already; it waits in 
 Two rules keep the cost bounded. llhttp accumulates a field until its end, so the parser is fed in slices and never
 more than the header limit without having reported something. No timer is set for a request: a connection carries
 one `deadline`, and the server's sweep looks at all of them.
-
-A client that shuts down its write side and one that has gone look the same until we send something. While the
-answer has not begun it still goes out; meanwhile an HTTP/1.1 client is sent an interim `100 Continue`, which RFC
-9110, 15.2 has it ignore, and to which a host without that connection replies with a reset. Within an answer nothing
-can be sent in between, so there the end of input means that the client has left.
+A request whose head came before (see `known`) passes the parser by; everything unusual about one does not.
 """
 
 from __future__ import annotations
@@ -43,7 +39,7 @@ from tokligence.edge.head import (
 from tokligence.edge.known import NO_HEAD, Route
 from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers
+from tokligence.pipeline.contract import Call, Headers, Principal
 
 if TYPE_CHECKING:
     from tokligence.edge.server import Server
@@ -119,7 +115,7 @@ class Connection(Outgoing):
         self._known = NO_HEAD  # the last head that came before
         self._digits = 0  # of the length, in that head
         self._unlearnt: bytes | None = None  # what is being fed, while its first head may become a known one
-        self._unparsed = False  # the request under way has a known head, and the parser sees nothing of it
+        self._unparsed: Call | None = None  # the request under way, if it has a known head
         self._offered_upgrade = False
         self._owes_continue = False
         self._waiting: list[tuple[Answer, GatewayError | None]] = []
@@ -150,33 +146,35 @@ class Connection(Outgoing):
         stop = start + self._digits
         begin = stop + known.after_size
         digits = data[start:stop]
-        if (
-            data[:start] == known.before
-            and data[stop:begin] == known.after
-            and digits.isdigit()
-            and len(data) - begin == int(digits) <= known.longest_body
-        ):
-            # The same as `_take_known`, for a request that comes in one piece with as many digits as the last.
-            call = known.call(digits, data[begin:], perf_counter())
-            self._answer = handling = Handling(self, known.path, call)
-            self.deadline = inf
-            handling.begin(known.handler)
-        elif not self._take_known(data):
+        if data[:start] == known.before and data[stop:begin] == known.after and digits.isdigit():
+            length = int(digits)
+            left = length - len(data) + begin
+            if left >= 0 and length <= known.longest_body:
+                call = known.call(digits, data[begin:], perf_counter())
+                if left:
+                    self._await_body(call, left)
+                else:
+                    self._answer = handling = Handling(self, known.path, call)
+                    self.deadline = inf
+                    handling.begin(known.handler)
+                return
+        if not self._recall(data):
             self._behind = True
             self._unlearnt = data
             self._parse(data)
             self._unlearnt = None
 
     def _receive_more(self, data: bytes) -> None:
-        self._behind = True
-        if self._answer is not None:
-            self._hold(data)
-        elif self._reading is _OVER:
-            self._dropped = True
-        elif self._unparsed:
-            self._take_body(data)
+        if self._reading is _OVER:
+            self._behind = self._dropped = True
+        elif self._unparsed is not None:
+            self._take_body(self._unparsed, data)
         else:
-            self._parse(data)
+            self._behind = True
+            if self._answer is not None:
+                self._hold(data)
+            else:
+                self._parse(data)
 
     def eof_received(self) -> bool:
         """True keeps our side open."""
@@ -288,58 +286,66 @@ class Connection(Outgoing):
 
     # --- known heads
 
-    def _take_known(self, data: bytes) -> bool:
-        """Takes a request whose head came before; False if it is none, or anything about it is unusual."""
-        known = self._server.known.find(data)
-        if known is None:
+    def _recall(self, data: bytes) -> bool:
+        """Takes a request whose head came before, but not last; False if it is none, or anything about it is
+        unusual."""
+        found = self._server.known.find(data)
+        if found is None or found == (self._known, self._digits):
             return False
-        digits = known.digits_in(data)
-        length = int(digits)
-        begin = known.length_at + len(digits) + known.after_size
-        size = len(data) - begin
-        if size > length or length > known.longest_body:
-            return False
-        self._known = known
-        self._digits = len(digits)
-        self._head = Head(known.call(digits, b"", 0.0), False, length)
-        self._unparsed = True
-        self._reading = _BODY
-        self._body_left = length
-        self._fresh = BODY_STEP
-        if size == length:
-            self._take_body(data[begin:])
-            return True
-        if size:
-            self.on_body(data[begin:])
-        self._await_more()
+        self._known, self._digits = found
+        self._at_rest = True
+        self.data_received(data)
         return True
 
-    def _take_body(self, data: bytes) -> None:
-        """More of a body behind a known head."""
-        left = self._body_left
-        size = len(data)
-        try:
-            self.on_body(data if size <= left else data[:left])
-        except GatewayError as error:
-            self._refuse(error)
-            return
-        if size < left:
-            self._await_more()
-            return
-        call = self._head.call
-        if self._body is not None:
-            call.body = self._body.finish()
+    def _await_body(self, call: Call, left: int) -> None:
+        """The request has a known head, so the parser sees nothing of it. `left`: bytes of its body that have not
+        come."""
+        self._unparsed = call
+        self._reading = _BODY
+        self._body_left = left
+        if call.body:
+            self._body = open_body(b"", self._server.limits.max_body_bytes)
+            self._body.feed(call.body)
+        self._fresh = BODY_STEP
+        self._await_more()
+
+    def _take_body(self, call: Call, data: bytes) -> None:
+        """More of such a body."""
+        left = self._body_left - len(data)
+        behind = b""
+        if left < 0:
+            data, behind = data[:left], data[left:]
+        if left <= 0 and self._body is None:
+            call.body = data
+        else:
+            body = self._body = self._body or open_body(b"", self._server.limits.max_body_bytes)
+            try:
+                body.feed(data)
+            except GatewayError as error:
+                self._refuse(error)
+                return
+            if left > 0:
+                self._body_left = left
+                self._fresh += len(data)
+                self._await_more()
+                return
+            call.body = body.finish()
             self._body = None
-        self._head = _NO_HEAD
-        self._unparsed = False
         self._body_left = 0
+        self._unparsed = None
         self._reading = _IDLE
+        self._begin_known(call)
+        if behind:
+            self.data_received(behind)
+
+    def _begin_known(self, call: Call) -> None:
+        known, handler = self._known, self._known.handler
         call.received = perf_counter()
-        self._answer = handling = Handling(self, self._known.path, call)
+        if known.forgotten:  # since its head came, so it is to be decided again
+            call.path, call.principal, handler = known.path, Principal(), self._server.handler
+        self._answer = handling = Handling(self, known.path, call)
         self.deadline = inf
-        handling.begin(self._known.handler)
-        if size > left:
-            self.data_received(data[left:])
+        handling.begin(handler)
 
     def _learn(self, data: bytes, head: Head) -> None:
         """Called with the first head in `data`."""
@@ -452,12 +458,8 @@ class Connection(Outgoing):
         self.deadline = inf
         handling.begin_soon(self._server.handler)
 
-    def handled(self, handling: Handling, error: BaseException | None) -> None:
+    def handled(self, handling: Handling, error: BaseException) -> None:
         """Of `handling.Owner`."""
-        if error is None:
-            if self.lost:
-                return
-            error = _unfinished()
         if isinstance(error, GatewayError):
             self._fail(handling, error)
         elif isinstance(error, Exception):
@@ -479,7 +481,7 @@ class Connection(Outgoing):
         self._reading = _OVER
         self._dropped = self._behind = True
         path, head_only = self._blame()
-        self._body = None
+        self._unparsed = self._body = None
         answer = Answer(self, path)
         answer.suit(head_only=head_only, close=True)
         if self._answer is None:
@@ -491,7 +493,7 @@ class Connection(Outgoing):
     def _blame(self) -> tuple[str, bool]:
         """The path of the request that is being read, as far as known, for the shape of its error; and whether it
         is a HEAD request."""
-        if self._unparsed:
+        if self._unparsed is not None:
             return self._known.path, False
         if self._head is not _NO_HEAD:
             return self._head.call.path, self._head.call.method == "HEAD"
@@ -595,11 +597,3 @@ class Connection(Outgoing):
             self._refuse(GatewayError("http.timeout", seconds=f"{limits.body_timeout_s:g}"))
         else:
             self._close()
-
-
-def _unfinished() -> RuntimeError:
-    """With its traceback, which is what a log shows of an error."""
-    try:
-        raise RuntimeError("the handler returned before the end of its answer")
-    except RuntimeError as error:
-        return error
