@@ -37,7 +37,7 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
         pieces = events(response)
         try:
             while not stream.closed:
-                stream.write(islice(pieces, BATCH))
+                stream.write(list(islice(pieces, BATCH)))
                 if not stream.closed:
                     await call.sink.drained()
                     await asyncio.sleep(0)
