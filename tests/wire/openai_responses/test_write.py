@@ -325,6 +325,8 @@ def test_an_assistants_turn_becomes_its_items_in_order() -> None:
         {
             "type": "message",
             "role": "assistant",
+            "id": found[0]["id"],
+            "status": "completed",
             "content": [
                 {"type": "output_text", "text": "a", "annotations": []},
                 {"type": "refusal", "refusal": "no"},
@@ -334,9 +336,13 @@ def test_an_assistants_turn_becomes_its_items_in_order() -> None:
         {
             "type": "message",
             "role": "assistant",
+            "id": found[2]["id"],
+            "status": "completed",
             "content": [{"type": "output_text", "text": "b", "annotations": citing}],
         },
     ]
+    assert found[0]["id"].startswith("msg_")
+    assert found[0]["id"] != found[2]["id"]
     assert losses == (
         Loss("a.content[4]", LossReason.UNKNOWN_PART),
         Loss("a.content[5].citations", LossReason.UNSUPPORTED),
@@ -349,7 +355,9 @@ def test_reasoning_goes_back_to_its_issuer_with_its_id() -> None:
         Thinking("hm", "rs_1:gAAA", "openai"),
         Thinking("", "gAAB", "openai"),
         RedactedThinking("rs_2:gAAC", "openai", ALIEN),
+        Text("so"),
     )
+    assert found.pop()["content"] == "so"
     assert found == [
         {
             "type": "reasoning",
@@ -378,6 +386,12 @@ def test_reasoning_of_others_and_what_nobody_encrypted_stays_here() -> None:
         Loss("a.content[3]", LossReason.UNSUPPORTED, C),
         Loss("a", LossReason.DROPPED_EMPTY, C),
     )
+
+
+def test_reasoning_that_led_to_nothing_is_not_sent() -> None:
+    found, losses = answered(Text("a"), Thinking("hm", "rs_1:gAAA", "openai"))
+    assert [item["type"] for item in found] == ["message"]
+    assert losses == (Loss("a", LossReason.REPAIRED, C),)
 
 
 def test_a_server_that_takes_plain_reasoning_gets_it() -> None:

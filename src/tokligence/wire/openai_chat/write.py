@@ -37,6 +37,7 @@ from tokligence.conversation import (
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import ReplyMemory, Target, Written
 from tokligence.wire.openai.effort import effort_word
+from tokligence.wire.openai.family import taken_over
 from tokligence.wire.openai.schema import as_parameters, strict_ready
 from tokligence.wire.openai.tiers import SERVICE_TIER
 from tokligence.wire.openai_chat.parts import OWN
@@ -281,4 +282,5 @@ def _write_rest(request: Request, target: Target, body: Json, messages: Messages
     if request.metadata is not None:
         body["metadata"] = dict(request.metadata)
     if request.extras is not None:
-        messages.extras(request.extras, "", body)
+        own = taken_over(request.extras, OWN, messages.losses)
+        body.update((name, Fragment(raw)) for name, raw in own.items())

@@ -3,12 +3,14 @@
 * A first SYSTEM turn of one text is the `instructions`; other system and developer turns are messages in place.
 * Tool results are items of their own and come before what the user said; they take pictures and files.
 * An assistant's turn becomes its items in order: reasoning, if the upstream issued it, messages, calls.
-* An item's `id` and `status` are the vendor's to give, so none is sent but that of encrypted reasoning.
+* An item's `id` is the vendor's to give: only that of encrypted reasoning goes back, and where the form demands one,
+  one is made of the content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -275,6 +277,10 @@ class Items:
             self._message(said, extras, turn.path)
         else:
             self.extras(extras, turn.path, {})
+        while len(self.out) > before and _is_reasoning(self.out[-1]):
+            # The vendor refuses reasoning "without its required following item".
+            self.out.pop()
+            self.lose(turn.path, LossReason.REPAIRED, Severity.COSMETIC)
         if len(self.out) == before:
             self.lose(turn.path, LossReason.DROPPED_EMPTY, Severity.COSMETIC)
 
@@ -295,8 +301,11 @@ class Items:
         plain = (
             len(said) == 1 and only["type"] == "output_text" and only["annotations"] == [] and len(only) == 3
         )
-        content: Any = only["text"] if plain else said
-        message: Json = {"type": "message", "role": "assistant", "content": content}
+        message: Json = {"type": "message", "role": "assistant"}
+        if plain:
+            message["content"] = only["text"]
+        else:  # content of this form has an item of the vendor's own around it
+            message |= {"id": _made_id(said), "status": "completed", "content": said}
         self.out.append(self.extras(extras, path, message))
 
     def _call(self, call: ToolCall, path: str) -> Json:
@@ -350,6 +359,15 @@ class Items:
             self.lose(path, LossReason.UNSUPPORTED, Severity.COSMETIC)
             return
         self.out.append(item)
+
+
+def _is_reasoning(item: Json | Fragment) -> bool:
+    return isinstance(item, dict) and item["type"] == "reasoning"
+
+
+def _made_id(content: list[Json]) -> str:
+    """The same for the same content, so that the prefix of a conversation stays."""
+    return f"msg_{sha256(orjson.dumps(content)).hexdigest()[:24]}"
 
 
 def _text(text: str) -> Json:
