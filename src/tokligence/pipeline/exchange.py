@@ -218,7 +218,7 @@ class ModelCall:
             body = answer.body(relay.ANSWER_LIMIT)
             if body is None:
                 body = await relay.read_whole(self, answer)
-            relay.translate_whole(self, answer, body, upstream, written.memory, context=self.context(request))
+            relay.translate_whole(self, body, upstream, written.memory, context=self.context(request))
 
     def refuse_losses(self) -> None:
         """Strict mode: a request that would lose its meaning is refused before any upstream sees it."""

@@ -9,6 +9,7 @@ from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.headers import first
 from tokligence.pipeline.hub import HOP, Hub, Provider
+from tokligence.pipeline.passing import Seen, seen
 from tokligence.pipeline.plan import IDENTITY
 from tokligence.upstream.answer import Answer
 
@@ -57,21 +58,13 @@ async def ask(
     return answer
 
 
-def check(answer: Answer) -> None:
-    """Raises `upstream.bad_response` for what `ask` says."""
-    reason = _fault(answer)
-    if reason is not None:
+def check(answer: Answer) -> Seen:
+    """What is to be known of the answer's head. Raises `upstream.bad_response` for what `ask` says."""
+    head = seen(answer.head)
+    if head.fault is not None:
         answer.cancel()
-        raise GatewayError("upstream.bad_response", provider=answer.provider, reason=reason)
-
-
-def _fault(answer: Answer) -> str | None:
-    if 300 <= answer.status < 400:
-        return f"it redirects (status {answer.status}), which is not followed"
-    coding = first(answer.headers, b"content-encoding")
-    if coding is not None and coding.strip().lower() not in (b"identity", b""):
-        return f"its body is encoded ({coding.decode('latin-1')[:40]}), which was not asked for"
-    return None
+        raise GatewayError("upstream.bad_response", provider=answer.provider, reason=head.fault)
+    return head
 
 
 def leave_with_client(sink: Sink) -> None:

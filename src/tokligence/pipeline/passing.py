@@ -1,7 +1,7 @@
 """What passes of a message's headers, decided once for each sequence of names. Pure but for what it remembers.
 
 Clients and upstreams send the same names in the same order, time after time; only the values differ. So the rules of
-`headers` are asked once, and give positions.
+`headers` are asked once, and give positions. Often the values are the same too: then what was made of them is.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from msgspec import Struct
 from tokligence.pipeline import headers as rules
 from tokligence.pipeline.contract import Headers
 from tokligence.pipeline.headers import NAME_LIMIT
+from tokligence.upstream.answer import Head
+from tokligence.upstream.client import HeaderLines, header_lines
 
 SHAPES: Final = 256
-"""Sequences of names that are remembered, of requests and of answers; strangers choose them."""
+"""Sequences of names that are remembered, of requests and of answers, and of whole headers; strangers choose them."""
 LONGEST: Final = 4096
-"""Bytes of the names of one that is remembered, all together."""
+"""Bytes of the names or of the lines of one that is remembered, all together."""
 
+Field = tuple[bytes, bytes]
 Names = tuple[bytes, ...]
 
 _name_of: Final = itemgetter(0)
@@ -29,16 +32,75 @@ _CONNECTION: Final = b"connection"
 _NAMES_NONE: Final = frozenset({b"keep-alive", b"close"})
 """Values of `Connection` that name no other header."""
 _SEVERAL: Final = -2
+_TYPE: Final = b"content-type"
+_CODING: Final = b"content-encoding"
+_NO_CODING: Final = frozenset({b"", b"identity"})
+
+
+class Seen:
+    """What the pipeline asks about the head of an upstream's answer. `fault`: why the answer cannot be used; `request_id`:
+    as of `headers.upstream_request_id`; `event_stream`: it is a stream of events."""
+
+    __slots__ = (
+        "_for_client",
+        "_for_translated",
+        "_headers",
+        "_shape",
+        "event_stream",
+        "fault",
+        "request_id",
+    )
+
+    def __init__(self, head: Head) -> None:
+        self._headers = headers = head.headers
+        self._shape = shape = _shape_of_answer(headers)
+        self._for_client: Headers | None = None
+        self._for_translated: Headers | None = None
+        self.request_id = shape.id_in(headers)
+        kind = b"" if shape.kind < 0 else headers[shape.kind][1]
+        self.event_stream = head.status == 200 and kind.lower().startswith(b"text/event-stream")
+        self.fault = self._fault(head.status)
+
+    def _fault(self, status: int) -> str | None:
+        if 300 <= status < 400:
+            return f"it redirects (status {status}), which is not followed"
+        coding = b"" if self._shape.coding < 0 else self._headers[self._shape.coding][1]
+        if coding.strip().lower() not in _NO_CODING:
+            return f"its body is encoded ({coding.decode('latin-1')[:40]}), which was not asked for"
+        return None
+
+    def for_client(self) -> Headers:
+        """As of `headers.for_client`; not to be changed, like the next."""
+        passed = self._for_client
+        if passed is None:
+            self._for_client = passed = self._shape.for_client(self._headers)
+        return passed
+
+    def for_translated_client(self) -> Headers:
+        """As of `headers.for_translated_client`."""
+        passed = self._for_translated
+        if passed is None:
+            self._for_translated = passed = self._shape.for_translated_client(self._headers)
+        return passed
+
+
+def seen(head: Head) -> Seen:
+    """Kept with the head, which is the same one again where an upstream repeats itself."""
+    found = head.seen
+    if type(found) is not Seen:
+        head.seen = found = Seen(head)
+    return found
 
 
 class Shape(Struct, frozen=True):
     """Positions of headers; -1 for one that is not there. `connection`: of the header by which others may be named, and
-    then `passing` does not hold. `request_id`, `coding`: of an upstream's answer. `passing`: of what passes in the same
+    then `passing` does not hold. `request_id`, `kind`, `coding`: of an upstream's answer. `passing`: of what passes in the same
     protocol; `translated`: of what a client of another protocol gets."""
 
     connection: int
     passing: tuple[int, ...]
     request_id: int = -1
+    kind: int = -1
     coding: int = -1
     translated: tuple[int, ...] = ()
 
@@ -68,10 +130,10 @@ class Shape(Struct, frozen=True):
 
 _answers: Final[dict[Names, Shape]] = {}
 _requests: Final[dict[Names, Shape]] = {}
+_lines: Final[dict[tuple[tuple[Field, ...], tuple[Field, ...]], HeaderLines]] = {}
 
 
-def answer_shape(headers: Headers) -> Shape:
-    """Of an upstream's answer."""
+def _shape_of_answer(headers: Headers) -> Shape:
     names = tuple(map(_name_of, headers))
     return _answers.get(names) or _remember(_answers, names, _read_answer(names))
 
@@ -85,13 +147,28 @@ def for_upstream(headers: Headers) -> Headers:
     return [headers[at] for at in shape.passing]
 
 
+def lines_of(passing: Headers, defaults: tuple[Field, ...]) -> HeaderLines:
+    """`passing` and those of the defaults whose names are not among them, as they are sent. Raises as `header_lines`."""
+    key = tuple(passing), defaults
+    lines = _lines.get(key)
+    if lines is None:
+        names = set(map(_name_of, passing))
+        lines = header_lines([*passing, *(field for field in defaults if field[0] not in names)])
+        if len(lines) <= LONGEST:
+            if len(_lines) >= SHAPES:
+                _lines.clear()
+            _lines[key] = lines
+    return lines
+
+
 def _read_answer(names: Names) -> Shape:
     request_id = next((at for at, name in enumerate(names) if name in rules.REQUEST_ID_HEADERS), -1)
     return Shape(
         connection=_connection(names),
         passing=_positions(names, rules.for_client),
         request_id=request_id,
-        coding=_first(names, b"content-encoding"),
+        kind=_first(names, _TYPE),
+        coding=_first(names, _CODING),
         translated=_positions(names, rules.for_translated_client),
     )
 

@@ -30,9 +30,9 @@ from tokligence.ledger.record import Outcome
 from tokligence.pipeline.contract import Headers
 from tokligence.pipeline.estimate import BYTES_PER_TOKEN, content_bytes, part_bytes, utf8
 from tokligence.pipeline.events import events_of
-from tokligence.pipeline.headers import first
 from tokligence.pipeline.opening import Opening
 from tokligence.pipeline.outbound import JSON
+from tokligence.pipeline.passing import seen
 from tokligence.upstream.answer import Answer
 from tokligence.wire.contract import Codec, ErrorView, ReplyContext, ReplyMemory, UpstreamError
 from tokligence.wire.sse import Splitter, parse
@@ -64,8 +64,7 @@ STATUS_FOR: Final[dict[ProtocolId, dict[int, int]]] = {
 
 
 def is_event_stream(answer: Answer) -> bool:
-    kind = first(answer.headers, b"content-type")
-    return answer.status == 200 and kind is not None and kind.lower().startswith(b"text/event-stream")
+    return seen(answer.head).event_stream
 
 
 def outcome_of(status: int) -> Outcome:
@@ -132,7 +131,7 @@ def forward_whole(call: ModelCall, answer: Answer, body: bytes) -> None:
         call.content_seen()
     outcome = outcome_of(answer.status)
     call.end(answer.status, outcome, None if outcome is Outcome.OK else ERROR_CODE)
-    headers = call.head(translated=False) + call.shape.for_client(answer.headers)
+    headers = call.head(translated=False) + call.seen.for_client()
     call.sink.whole(answer.status, headers, body)
 
 
@@ -140,7 +139,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
     """The upstream's own events, less the usage that only we asked for."""
     tap = call.codec.stream_tap(strip_usage=strip_usage)
     splitter = Splitter()
-    opening = Opening(call, call.shape.for_client(answer.headers), translated=False)
+    opening = Opening(call, call.seen.for_client(), translated=False)
     expect_content(call, answer)
     trace = call.trace
     try:
@@ -152,7 +151,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
                 if tap.content_seen:
                     trace.output_bytes += BYTES_PER_TOKEN  # a vendor's delta holds about one token
                 if tap.failed and not (opening.sent or tap.content_seen):
-                    forward_failure(call, answer, raw)
+                    forward_failure(call, raw)
                     return
             trace.usage = tap.usage
             if tap.model:
@@ -175,7 +174,7 @@ async def forward_stream(call: ModelCall, answer: Answer, *, strip_usage: bool) 
         opening.abandon()
 
 
-def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
+def forward_failure(call: ModelCall, raw: bytes) -> None:
     """The upstream's own error event, before anything else was said: its kind tells the status, its data is the body
     of the vendor's error answers, if it has an `error`."""
     name, data = parse(raw)
@@ -183,9 +182,7 @@ def forward_failure(call: ModelCall, answer: Answer, raw: bytes) -> None:
     failed = next((event for event in events if isinstance(event, Failed)), None)
     status = (failed.status if failed else None) or UNKNOWN_FAILURE
     call.end(status, outcome_of(status), ERROR_CODE)
-    passed = [
-        (name, value) for name, value in call.shape.for_client(answer.headers) if name != b"content-type"
-    ]
+    passed = [(name, value) for name, value in call.seen.for_client() if name != b"content-type"]
     if failed is not None and not _has_error(data):
         data = call.codec.write_error(ErrorView(status, failed.message, call.trace.request_id, failed.code))
     call.sink.whole(status, [*call.head(translated=False), JSON, *passed], data)
@@ -205,21 +202,20 @@ def _has_error(data: bytes) -> bool:
 async def translate_error(call: ModelCall, answer: Answer, upstream: Codec) -> None:
     """The upstream's error in the client's shape: its message and, but for one, its status."""
     body = await read_whole(call, answer)
-    answer_error(call, answer, upstream.read_error(answer.status, body))
+    answer_error(call, upstream.read_error(answer.status, body))
 
 
-def answer_error(call: ModelCall, answer: Answer, error: UpstreamError) -> None:
+def answer_error(call: ModelCall, error: UpstreamError) -> None:
     status = STATUS_FOR[call.trace.protocol].get(error.status, error.status)
     view = ErrorView(status, error.message, call.trace.request_id, error.code, error.param)
     call.end(status, outcome_of(error.status), ERROR_CODE)
-    headers = call.head(translated=True) + call.shape.for_translated_client(answer.headers)
+    headers = call.head(translated=True) + call.seen.for_translated_client()
     headers += [JSON, (b"x-tokligence-error-code", ERROR_CODE.encode())]
     call.sink.whole(status, headers, call.codec.write_error(view))
 
 
 def translate_whole(
     call: ModelCall,
-    answer: Answer,
     body: bytes,
     upstream: Codec,
     memory: ReplyMemory,
@@ -241,7 +237,7 @@ def translate_whole(
     call.content_seen()
     call.end(200)
     headers = call.head(translated=True)
-    headers += call.shape.for_translated_client(answer.headers)
+    headers += call.seen.for_translated_client()
     headers.append(JSON)
     call.sink.whole(200, headers, reply.body)
 
@@ -249,9 +245,9 @@ def translate_whole(
 async def translate_stream(
     call: ModelCall, answer: Answer, upstream: Codec, memory: ReplyMemory, context: ReplyContext
 ) -> None:
-    stream = Translated(call, context, call.shape.for_translated_client(answer.headers))
+    stream = Translated(call, context, call.seen.for_translated_client())
     try:
-        if is_event_stream(answer):
+        if call.seen.event_stream:
             await _translate_events(call, answer, upstream, memory, stream)
         else:  # an upstream that answers a streamed request whole: the client still gets its stream
             body = await read_whole(call, answer)
@@ -285,7 +281,7 @@ async def _translate_events(
         if events:
             failed = stream.write(events)
             if failed is not None:
-                stream.fail(answer, failed)
+                stream.fail(failed)
                 return
             if stream.closed:
                 let_go(call, answer)
@@ -351,13 +347,13 @@ class Translated:
         elif data:
             self.opening.write(data, content=content)
 
-    def fail(self, answer: Answer, failed: Failed) -> None:
+    def fail(self, failed: Failed) -> None:
         """The upstream reported an error within its stream: an HTTP error if the client has had nothing yet, else the
         error event of its protocol."""
         call = self._call
         error = UpstreamError(failed.status or UNKNOWN_FAILURE, failed.kind, failed.message, failed.code)
         if not self.opening.sent:
-            answer_error(call, answer, error)
+            answer_error(call, error)
             return
         call.end(200, Outcome.UPSTREAM_ERROR, ERROR_CODE)
         view = ErrorView(error.status, error.message, call.trace.request_id, error.code)
