@@ -123,7 +123,6 @@ async def test_malformed_requests_get_400_and_nothing_behind_them_is_served(edge
 
 OTHERS = {
     "CONNECT": (b"CONNECT localhost:1 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
-    "a web socket": (get(HOST, b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"), 426),
     "an unknown expectation": (post(b"Expect: 200-ok\r\nContent-Length: 1\r\n", body=b"x"), 417),
     "a content coding that we lack": (post(b"Content-Encoding: br\r\nContent-Length: 1\r\n", body=b"x"), 415),
     "two content codings": (post(b"Content-Encoding: gzip, gzip\r\nContent-Length: 1\r\n", body=b"x"), 415),

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import asyncio
 from enum import IntEnum
+from functools import partial
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from tokligence.edge.answer import Answer
+from tokligence.edge.answer import ENDED, Answer
 from tokligence.edge.body import Body, open_body
 from tokligence.edge.handling import Handling
 from tokligence.edge.head import (
@@ -39,10 +40,11 @@ from tokligence.edge.head import (
 from tokligence.edge.known import NO_HEAD, Route
 from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Principal
+from tokligence.pipeline.contract import Call, Headers, Principal, Talk
 
 if TYPE_CHECKING:
     from tokligence.edge.server import Server
+    from tokligence.upstream.websocket import WebSocket
 
 SLICE: Final = 16384
 """Bytes parsed at once where several requests may stand in one read."""
@@ -91,6 +93,7 @@ class Connection(Outgoing):
         "_parser",
         "_quiet",
         "_reading",
+        "_socket",
         "_target",
         "_unlearnt",
         "_unparsed",
@@ -120,6 +123,7 @@ class Connection(Outgoing):
         self._owes_continue = False
         self._waiting: list[tuple[Answer, GatewayError | None]] = []
         self._held: bytearray | None = None
+        self._socket: WebSocket | None = None
         self._dropped = False  # the client has sent, or is still sending, what nobody reads
 
     # --- the transport's callbacks
@@ -225,7 +229,7 @@ class Connection(Outgoing):
         self._headers = []  # of trailers, which are dropped
         self._quiet = 0
         if parser.should_upgrade():
-            self._decline_upgrade(headers)
+            self._weigh_upgrade(head.call, headers)
         elif head.length:
             if self._unlearnt is not None:
                 self._learn(self._unlearnt, head)
@@ -274,7 +278,8 @@ class Connection(Outgoing):
         self._owes_continue = False
         self._midway = False
         self._unlearnt = None
-        keep = self._parser.should_keep_alive()
+        # Whether or not a socket is opened, no further request comes.
+        keep = self._parser.should_keep_alive() and call.open_socket is None
         self._reading = _IDLE if keep else _OVER
         call.received = perf_counter()
         handling = Handling(self, call.path, call)
@@ -380,20 +385,43 @@ class Connection(Outgoing):
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            self._replay(bytes(data[upgrade.args[0] :]))
+            if self._offered_upgrade:
+                self._replay(bytes(data[upgrade.args[0] :]))
         except HttpParserError as error:
             self._stop_parsing(error)
         if self._answer is None and self._reading is not _OVER:
             self._await_more()
 
-    def _decline_upgrade(self, headers: Headers) -> None:
+    def _weigh_upgrade(self, call: Call, headers: Headers) -> None:
+        """The handler of the path accepts a socket or refuses it; any other offer is declined in silence."""
         protocol = next((value for name, value in headers if name == b"upgrade"), b"")
         if protocol.lower() == b"websocket":
-            # A web socket is another interface, not a better way to this one; 426 sends clients that try it
-            # first to plain HTTP without a retry.
-            raise GatewayError("http.upgrade_refused", protocol=protocol.decode("latin-1"))
-        self._offered_upgrade = True
-        self._headers = headers
+            call.open_socket = partial(self._open_socket, headers)
+        else:
+            self._offered_upgrade = True
+            self._headers = headers
+
+    def _open_socket(self, headers: Headers) -> Talk:
+        """Of `Call.open_socket`: from here on the connection is a WebSocket. Raises `http.upgrade_refused`."""
+        from websockets.protocol import Side  # few need it
+
+        from tokligence.edge.handshake import accept
+        from tokligence.upstream.websocket import WebSocket
+
+        switch = accept(headers)
+        self.written += len(switch)
+        self.transport.write(switch)
+        if self._answer is not None:
+            self._answer.progress = ENDED
+        self._socket = socket = WebSocket(
+            self.transport,
+            self.connection_lost,
+            side=Side.SERVER,
+            max_size=self._server.limits.max_body_bytes,
+            loop=self.loop,
+        )
+        self.transport.set_protocol(socket)
+        return socket
 
     def _replay(self, rest: bytes) -> None:
         """After an offer of an upgrade llhttp takes what follows for another protocol. It is the rest of this
@@ -583,7 +611,9 @@ class Connection(Outgoing):
 
     def drain(self) -> None:
         """Closes if nothing is under way; else the running request is the last."""
-        if self._answer is None and self._reading is _IDLE:
+        if self._socket is not None:
+            self._socket.finish()
+        elif self._answer is None and self._reading is _IDLE:
             self._close()
 
     # --- the sweep
