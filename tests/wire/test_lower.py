@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.cross.harness import target
+from tokligence.catalog.models import ModelCard
 from tokligence.conversation import (
     BlockClosed,
     BlockOpened,
@@ -32,9 +32,9 @@ from tokligence.conversation import (
     ToolResult,
     Turn,
 )
-from tokligence.wire.contract import ReplyMemory
+from tokligence.wire.contract import ReplyMemory, Stands, Target
 from tokligence.wire.freeform import SCHEMA
-from tokligence.wire.lower import RaisingReader, Stands, lower, lowering, raise_response
+from tokligence.wire.lower import RaisingReader, lower, lowering, raise_response
 from tokligence.wire.registry import CODECS
 
 OWN, CHAT, MESSAGES = ProtocolId.OPENAI_RESPONSES, ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
@@ -71,7 +71,7 @@ def test_a_freeform_tool_becomes_a_function_of_one_text_with_its_grammar_in_the_
         Loss("tools[0]", LossReason.CONVERTED, Severity.COSMETIC),
         Loss("tools[0].format", LossReason.CONVERTED, Severity.SEMANTIC),
     )
-    assert lowered.tools == {"apply_patch": Stands("apply_patch", None, True)}
+    assert lowered.stands == {"apply_patch": Stands("apply_patch", None, True)}
 
 
 @pytest.mark.parametrize("form", [b'{"type":"novel"}', b"7"])
@@ -103,7 +103,7 @@ def test_a_tool_of_a_namespace_gets_a_name_of_its_own_and_the_first_says_what_th
         ("more__spawn", "(more: Others)", None),
         ("agents__spawn", None, None),
     ]
-    assert lowered.tools == {
+    assert lowered.stands == {
         "agents__spawn_2": Stands("spawn", "agents", False),
         "more__spawn": Stands("spawn", "more", False),
     }
@@ -239,8 +239,7 @@ def test_an_upstream_sees_functions_only_and_its_calls_come_back_as_the_clients(
     request = asking(SPAWN, turns=(called, answered))
     codec = lowering(request, CODECS[protocol])
     assert codec.protocol is protocol
-    to = target("gpt-4o", "openai") if protocol is CHAT else target("claude-sonnet-4-5", "anthropic")
-    written = codec.write_request(request, to)
+    written = codec.write_request(request, Target("m", ModelCard("m"), "x"))
     body = json.loads(written.body)
     assert "agents__spawn" in json.dumps(body["tools"])
     assert '{\\"input\\"' in json.dumps(body["messages"]) or '"input": {"input": "x"}' in json.dumps(

@@ -27,17 +27,27 @@ class Target(Struct, frozen=True):
     dialect: Dialect = Dialect()
 
 
+class Stands(Struct, frozen=True):
+    """What a function stands for, in the client's words: see `wire.lower`."""
+
+    name: str
+    namespace: str | None
+    freeform: bool
+
+
 class ReplyMemory(Struct, frozen=True):
     """What the writer of a request must tell the reader of its answer.
 
     `renames`: tool name as the upstream knows it -> as the client named it, where they differ.
     `output_tool`: the forced tool that stands for a structured output; its arguments are the answer's text.
     `tools`: names of the tools offered, as the upstream knows them: tells a whole name from the start of one.
+    `stands`: name of a function, as after `renames` -> what it stands for, where that is something else.
     """
 
     renames: Mapping[str, str] = {}
     output_tool: str | None = None
     tools: frozenset[str] = frozenset()
+    stands: Mapping[str, Stands] = {}
 
 
 class Written(Struct, frozen=True):

@@ -40,7 +40,7 @@ from tokligence.conversation import (
     ToolMode,
     Turn,
 )
-from tokligence.wire.contract import Codec, ReplyMemory, StreamReader, Target, Written
+from tokligence.wire.contract import Codec, ReplyMemory, Stands, StreamReader, Target, Written
 from tokligence.wire.freeform import SCHEMA, Unwrapped, unwrapped, wrapped
 
 NAMESPACE_DESCRIPTION: Final = "namespace_description"
@@ -50,19 +50,11 @@ _NATIVE: Final = frozenset({ProtocolId.OPENAI_RESPONSES})
 """Protocols that have these tools themselves."""
 
 
-class Stands(Struct, frozen=True):
-    """What a function stands for, in the client's words."""
-
-    name: str
-    namespace: str | None
-    freeform: bool
-
-
 class Lowered(Struct, frozen=True):
-    """`tools`: name of a function -> what it stands for, where that is something else."""
+    """`stands`: see `ReplyMemory.stands`."""
 
     request: Request
-    tools: Mapping[str, Stands]
+    stands: Mapping[str, Stands]
     losses: tuple[Loss, ...] = ()
 
 
@@ -70,7 +62,7 @@ def lowering(request: Request, codec: Codec) -> Codec:
     """The upstream's codec for `request`: itself if there is nothing to lower."""
     if request.origin not in _NATIVE or codec.protocol in _NATIVE or not _is_needed(request):
         return codec
-    return cast("Codec", _Lowering(codec))
+    return Lowering.around(codec)
 
 
 def _is_needed(request: Request) -> bool:
@@ -98,7 +90,7 @@ def lower(request: Request) -> Lowered:
 
 
 class _Names:
-    """One function's name for each tool. `stands`: see `Lowered.tools`."""
+    """One function's name for each tool. `stands`: see `ReplyMemory.stands`."""
 
     __slots__ = ("_flat", "_taken", "stands")
 
@@ -265,24 +257,27 @@ class RaisingReader:
             out.append(TextDelta(index, text))
 
 
-class _Lowering:
-    """A codec for one request: what it writes is lowered, what it reads is raised, the rest is the codec's own."""
+class Lowering:
+    """A codec: what it writes is lowered, what it reads is raised, the rest is the inner codec's own."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._tools: Mapping[str, Stands] = {}  # known once the request is written
+
+    @classmethod
+    def around(cls, codec: Codec) -> Codec:
+        return cast("Codec", cls(codec))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._codec, name)
 
     def write_request(self, request: Request, target: Target) -> Written:
         lowered = lower(request)
-        self._tools = lowered.tools
         written = self._codec.write_request(lowered.request, target)
-        return Written(written.body, (*lowered.losses, *written.losses), written.memory)
+        memory = replace(written.memory, stands=lowered.stands)
+        return Written(written.body, (*lowered.losses, *written.losses), memory)
 
     def read_response(self, raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
-        return raise_response(self._codec.read_response(raw, memory, issuer), self._tools)
+        return raise_response(self._codec.read_response(raw, memory, issuer), memory.stands)
 
     def stream_reader(self, memory: ReplyMemory, issuer: str) -> StreamReader:
-        return RaisingReader(self._codec.stream_reader(memory, issuer), self._tools)
+        return RaisingReader(self._codec.stream_reader(memory, issuer), memory.stands)
