@@ -77,6 +77,7 @@ async def seen(pieces: Sequence[bytes], *, remember: bool) -> tuple[list[Call], 
         await asyncio.sleep(0)
     for call in calls:
         call.received = 0.0
+        call.kept = None
         call.fields = dict(sorted((call.fields or {}).items()))
     return calls, transport.sent, transport.open, len(server.known)
 
@@ -213,6 +214,19 @@ async def test_the_second_request_with_a_head_is_not_read_again(
         assert call.header(b"x-thing") == b"a"
         assert call.header(b"content-length") is None  # the edge's affair
         assert call.received > first.received
+
+
+async def test_what_is_kept_for_a_head_is_shared_by_its_calls_alone(edge: Edge) -> None:
+    server = await edge.serve()
+    for path in ("/a", "/a", "/a", "/b", "/b"):
+        await edge.ask(server, request("POST", path, body=path.encode()))
+    kept = [call.kept for call in edge.script.calls]
+    assert kept[0] is kept[3] is None  # read, not recognised
+    assert kept[1] is kept[2] is not kept[4] is not None
+    server.forget_heads()
+    for _ in range(2):
+        await edge.ask(server, request("POST", "/a", body=b"1"))
+    assert edge.script.calls[-1].kept is not kept[1]
 
 
 async def test_another_connection_knows_the_head_too(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:

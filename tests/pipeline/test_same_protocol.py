@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,26 @@ async def test_what_the_client_leaves_out_the_configuration_adds(bench: Bench):
     assert bench.openai.last.header("content-type") == "application/json"
     await gate.ask(MESSAGES, messages())
     assert bench.anthropic.last.header("anthropic-version") == "2023-06-01"
+
+
+async def test_a_head_that_repeats_is_sent_on_alike_and_another_is_not(bench: Bench):
+    gate = await bench.serve(**bench.endpoint())
+
+    async def arrived(body: dict[str, Any], upstream: Any, **headers: str | None) -> list[tuple[str, str]]:
+        assert (await gate.ask(CHAT, body, {"x-of-tomorrow": "yes", **headers})).status == 200
+        return [field for field in upstream.last.headers if field[0] not in {"content-length", "host"}]
+
+    first = await arrived(chat(), bench.openai)
+    assert ("x-of-tomorrow", "yes") in first
+    for text in ("one", "two, and longer"):
+        assert await arrived(chat(text), bench.openai) == first
+    for _ in range(2):
+        other = await arrived(chat(model="llama"), bench.compatible)
+        assert ("x-of-tomorrow", "yes") in other
+        assert ("authorization", f"Bearer {bench.compatible.key}") in other
+        assert ("x-of-tomorrow", "no") in await arrived(chat(), bench.openai, **{"x-of-tomorrow": "no"})
+        hops = await arrived(chat(), bench.openai, **{"x-tokligence-hop": "another"})
+        assert dict(hops)["x-tokligence-hop"].startswith("another, ")
 
 
 async def test_what_is_meant_for_the_gateway_or_the_connection_stays_here(bench: Bench):

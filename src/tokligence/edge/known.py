@@ -8,7 +8,7 @@ with the next reload.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -46,6 +46,7 @@ class KnownHead:
     __slots__ = (
         "_fields",
         "_headers",
+        "_kept",
         "_length_place",
         "_method",
         "_path",
@@ -71,6 +72,7 @@ class KnownHead:
         self._query = call.query
         self._headers: Headers = list(call.headers)
         self._fields = call.fields
+        self._kept: dict[object, Any] = {}
         self._length_place = next((i for i, (name, _) in enumerate(call.headers) if name == _LENGTH), 0)
         self._principal = route.principal
         self.handler = route.handler
@@ -81,7 +83,8 @@ class KnownHead:
         headers = self._headers.copy()
         headers[self._length_place] = _LENGTH, digits
         return Call(
-            *(self._method, self._path, self._query, headers, body, received, self._principal, self._fields)
+            *(self._method, self._path, self._query, headers, body, received),
+            *(self._principal, self._fields, self._kept),
         )
 
     def forget(self) -> None:
@@ -89,6 +92,7 @@ class KnownHead:
         self.before = self.after = _NOTHING
         self._headers = []
         self._fields = None
+        self._kept = {}
 
     @property
     def forgotten(self) -> bool:

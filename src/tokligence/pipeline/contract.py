@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -46,6 +46,7 @@ class Call(Struct):
     """One HTTP request, whole, decompressed, authenticated. `path`: percent-decoded, without the query.
     `received`: `time.perf_counter()` when its last byte came; the loop's clock counts in milliseconds only.
     `fields`: the first value of each of the headers, for `header`; made when first asked for if nobody gave it.
+    `kept`: shared by all calls with this very head, whatever the length of their bodies: for what follows from it.
     `open_socket`: the client asks for a WebSocket; makes its connection one, in place of an answer."""
 
     method: str
@@ -56,6 +57,7 @@ class Call(Struct):
     received: float
     principal: Principal = Principal()
     fields: dict[bytes, bytes] | None = None
+    kept: dict[object, Any] | None = None
     open_socket: Callable[[], Talk] | None = None
 
     def header(self, name: bytes) -> bytes | None:

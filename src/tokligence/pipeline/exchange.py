@@ -181,7 +181,7 @@ class ModelCall:
         )
         model = plan.target.model
         body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
-        lines = lines_of(for_upstream(call.headers), provider.defaults)
+        lines = self._passing_lines(plan)
         lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
         self._depart()
         assert plan.passed is not None, "the loopback is not asked over HTTP"
@@ -194,6 +194,16 @@ class ModelCall:
             relay.forward_whole(
                 self, answer, await relay.read_whole(self, answer) if whole is None else whole
             )
+
+    def _passing_lines(self, plan: Plan) -> HeaderLines:
+        """The client's own headers, as a same-protocol upstream may see them."""
+        kept = self.call.kept
+        lines: HeaderLines | None = None if kept is None else kept.get(plan.passed)
+        if lines is None:
+            lines = lines_of(for_upstream(self.call.headers), plan.provider.defaults)
+            if kept is not None:
+                kept[plan.passed] = lines
+        return lines
 
     async def _translated(
         self, plan: Plan, upstream: Codec, request: Request, hop: tuple[bytes, bytes] | None

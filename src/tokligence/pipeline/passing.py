@@ -19,9 +19,9 @@ from tokligence.upstream.answer import Head
 from tokligence.upstream.client import HeaderLines, header_lines
 
 SHAPES: Final = 256
-"""Sequences of names that are remembered, of requests and of answers, and of whole headers; strangers choose them."""
+"""Sequences of names that are remembered, of requests and of answers; strangers choose them."""
 LONGEST: Final = 4096
-"""Bytes of the names or of the lines of one that is remembered, all together."""
+"""Bytes of the names of one that is remembered, all together."""
 
 Field = tuple[bytes, bytes]
 Names = tuple[bytes, ...]
@@ -130,7 +130,6 @@ class Shape(Struct, frozen=True):
 
 _answers: Final[dict[Names, Shape]] = {}
 _requests: Final[dict[Names, Shape]] = {}
-_lines: Final[dict[tuple[tuple[Field, ...], tuple[Field, ...]], HeaderLines]] = {}
 
 
 def _shape_of_answer(headers: Headers) -> Shape:
@@ -149,16 +148,8 @@ def for_upstream(headers: Headers) -> Headers:
 
 def lines_of(passing: Headers, defaults: tuple[Field, ...]) -> HeaderLines:
     """`passing` and those of the defaults whose names are not among them, as they are sent. Raises as `header_lines`."""
-    key = tuple(passing), defaults
-    lines = _lines.get(key)
-    if lines is None:
-        names = set(map(_name_of, passing))
-        lines = header_lines([*passing, *(field for field in defaults if field[0] not in names)])
-        if len(lines) <= LONGEST:
-            if len(_lines) >= SHAPES:
-                _lines.clear()
-            _lines[key] = lines
-    return lines
+    names = set(map(_name_of, passing))
+    return header_lines([*passing, *(field for field in defaults if field[0] not in names)])
 
 
 def _read_answer(names: Names) -> Shape:
