@@ -128,7 +128,7 @@ def _check(name: str, value: str, desk: Desk) -> list[str]:
         return [f"{name}: the variable {missing[0]} is not set here"]
     given = Given(name, parts_of(expanded), Origin(Source.FLAG, variable=name))
     if is_endpoint(name):
-        read_endpoint_value(name, given)
+        read_endpoint_value(name, given, Place(desk.home.root, desk.environ))
         return []
     field = FIELDS[name]
     read = read_value(field, given, Place(desk.home.root, desk.environ))

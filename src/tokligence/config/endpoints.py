@@ -1,21 +1,32 @@
 """Named endpoints: the sections `[provider.NAME]`, whose keys are layered one by one as `provider.NAME.KEY`.
 
 A section is a known vendor's, a preset, if it is called so or says so. The key and the address of a preset may also stand
-outside of its section under a short name: `groq_api_key` is `provider.groq.api_key`.
+outside of its section under a short name: `groq_api_key` is `provider.groq.api_key`. A section with a `type` is a cloud's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tokligence.catalog.clouds import CLOUD, DEFAULT_LOCATION, Cloud, address_at
 from tokligence.catalog.presets import PRESET, PRESETS, SETTINGS, Preset
 from tokligence.config.errors import ConfigError
+from tokligence.config.home import expand_user
 from tokligence.config.ini import Entry, unquoted
 from tokligence.config.schema import PROTOCOLS, PROVIDER_KEYS, ProviderSection
-from tokligence.config.values import BadValue, Given, check_characters, closest, read_secret, read_url
+from tokligence.config.values import (
+    BadValue,
+    Given,
+    Place,
+    check_characters,
+    closest,
+    quoted,
+    read_secret,
+    read_url,
+)
 
 SECTION: Final = "provider."
 """What the section's name, and the dotted name of each of its keys, begin with."""
@@ -40,19 +51,26 @@ def short_name(key: str) -> str | None:
 
 def preset_of(section: str, values: Mapping[str, str]) -> Preset | None:
     """The vendor that a section `provider.NAME` with these values is."""
+    if "type" in values:
+        return None
     return PRESET.get(values.get("preset") or section.removeprefix(SECTION))
 
 
 def is_own(section: str, values: Mapping[str, str]) -> bool:
     """Whether a section's address is the user's own, not a vendor's: written down, or on this machine."""
+    if "base_url" in values:
+        return True
     preset = preset_of(section, values)
-    return "base_url" in values or preset is None or preset.local
+    return "type" not in values and (preset is None or preset.local)
 
 
 def address_of(section: ProviderSection) -> str:
-    """The base URL of a named endpoint."""
+    """The base URL of a named endpoint; "" for a cloud's of which too little is set."""
     if section.base_url:
         return section.base_url
+    if section.type:
+        place = section.region or section.location
+        return address_at(CLOUD[section.type], place) if place else ""
     preset = PRESET[section.preset]
     return preset.anthropic_url if section.protocol == "anthropic" else preset.base_url
 
@@ -84,7 +102,7 @@ def endpoint_name(entry: Entry, file: Path | None) -> str:
     return f"{entry.section}.{entry.key}"
 
 
-def read_endpoint_value(name: str, given: Given) -> str:
+def read_endpoint_value(name: str, given: Given, place: Place) -> str:
     """The value of `provider.NAME.KEY`. Raises `ConfigError`."""
     check_characters(given)
     if len(given.parts) > 1:
@@ -92,21 +110,55 @@ def read_endpoint_value(name: str, given: Given) -> str:
     text = unquoted(given.parts[0].text)
     key = name.rpartition(".")[2]
     try:
-        if key == "base_url":
-            return read_url(text)
-        if key == "api_key":
-            return read_secret(text)
+        if key == "credentials_file":
+            return str(place.root / expand_user(text, place.environ))
+        return READERS[key](text)
     except BadValue as bad:
-        raise given.error(str(bad)) from None
-    if key == "preset":
-        preset = PRESET.get(text.lower())
-        if preset is None:
-            raise given.error("is not a vendor known here", closest(text, tuple(PRESET)))
-        return preset.id
-    protocol = PROTOCOLS.get(text.lower())
-    if protocol is None:
-        raise given.error("must be openai or anthropic", closest(text, tuple(PROTOCOLS)))
-    return protocol
+        raise given.error(str(bad), bad.nearest) from None
+
+
+def _protocol(text: str) -> str:
+    word = PROTOCOLS.get(text.lower())
+    if word is None:
+        raise BadValue("must be openai or anthropic", closest(text, tuple(PROTOCOLS)))
+    return word
+
+
+def _preset(text: str) -> str:
+    preset = PRESET.get(text.lower())
+    if preset is None:
+        raise BadValue("is not a vendor known here", closest(text, tuple(PRESET)))
+    return preset.id
+
+
+def _cloud(text: str) -> str:
+    if text.lower() not in CLOUD:
+        raise BadValue(f"must be one of {', '.join(CLOUD)}", closest(text, tuple(CLOUD)))
+    return text.lower()
+
+
+def _word(text: str) -> str:
+    # It becomes a part of a host's name or of a path.
+    if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.:_-]{0,126}[A-Za-z0-9])?", text) is None:
+        raise BadValue(f"{quoted(text)} is not a name of letters, digits and -")
+    return text
+
+
+READERS: Final[dict[str, Callable[[str], str]]] = {
+    "base_url": read_url,
+    "protocol": _protocol,
+    "api_key": read_secret,
+    "preset": _preset,
+    "type": _cloud,
+    "api_version": _word,
+    "project": _word,
+    "location": _word,
+    "region": _word,
+    "access_key_id": read_secret,
+    "secret_access_key": read_secret,
+    "session_token": read_secret,
+}
+"""Keys of a section; a file's path is read by `read_endpoint_value`, which knows what it is relative to."""
 
 
 def endpoints(found: Mapping[str, tuple[Any, Given]]) -> tuple[ProviderSection, ...]:
@@ -114,7 +166,9 @@ def endpoints(found: Mapping[str, tuple[Any, Given]]) -> tuple[ProviderSection, 
     incomplete one."""
     return tuple(
         _endpoint(
-            section, values, next(given for name, (_, given) in found.items() if name.startswith(section))
+            section,
+            values,
+            next(given for name, (_, given) in found.items() if name.startswith(f"{section}.")),
         )
         for section, values in sections(found).items()
     )
@@ -131,6 +185,11 @@ def sections(found: Mapping[str, tuple[Any, Given]]) -> dict[str, dict[str, str]
 
 
 def _endpoint(section: str, values: dict[str, str], given: Given) -> ProviderSection:
+    if "type" in values:
+        return _of_cloud(section, values, given)
+    for key in OF_CLOUDS:
+        if key in values:
+            raise given.error(f"the section [{section}] has {key} but no type; it may be {', '.join(CLOUD)}")
     preset = preset_of(section, values)
     if "base_url" not in values:
         if preset is None:
@@ -143,10 +202,38 @@ def _endpoint(section: str, values: dict[str, str], given: Given) -> ProviderSec
     return ProviderSection(name=name, **{**values, "preset": preset.id if preset else ""})
 
 
+def _of_cloud(section: str, values: dict[str, str], given: Given) -> ProviderSection:
+    """What it still lacks is no error: it may come by a variable, and other providers are no worse for it."""
+    cloud = CLOUD[values["type"]]
+    if "preset" in values:
+        raise given.error(f"the section [{section}] has both type and preset; it can be one of them")
+    protocol = values.get("protocol", cloud.protocols[0])
+    if protocol not in cloud.protocols:
+        raise given.error(
+            f"the section [{section}]: {cloud.id} speaks {' or '.join(cloud.protocols)}, not {protocol}"
+        )
+    if cloud.addresses:
+        values = {"location": DEFAULT_LOCATION, **values}
+    return ProviderSection(name=section.removeprefix(SECTION), **{**values, "protocol": protocol})
+
+
+OF_CLOUDS: Final = tuple(
+    key for key in PROVIDER_KEYS if key not in ("base_url", "protocol", "api_key", "preset", "type")
+)
+
+
+def lacking(section: ProviderSection) -> str | None:
+    """The first key that a cloud's section needs and has not; None if it has all, or is no cloud's."""
+    cloud = CLOUD.get(section.type)
+    needs = () if cloud is None else cloud.needs
+    return next((keys[-1] for keys in needs if not any(getattr(section, key) for key in keys)), None)
+
+
 def calls_a_vendor(found: Mapping[str, tuple[Any, Given]]) -> bool:
-    """Whether a section has a key for a vendor's own address."""
+    """Whether a section has a key for a vendor's own address, or is a cloud's, which nobody writes down by chance."""
     return any(
-        "api_key" in values and not is_own(section, values) for section, values in sections(found).items()
+        ("api_key" in values or "type" in values) and not is_own(section, values)
+        for section, values in sections(found).items()
     )
 
 
@@ -158,4 +245,14 @@ def vendor_variables(found: Mapping[str, tuple[Any, Given]]) -> dict[str, tuple[
         preset = preset_of(section, values)
         if preset is not None:
             named[f"{section}.api_key"] = preset.variables
+        elif "type" in values:
+            named |= {
+                f"{section}.{key}": names for key, names in _cloud_variables(CLOUD[values["type"]], values)
+            }
     return named
+
+
+def _cloud_variables(cloud: Cloud, values: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for group in cloud.variables:
+        if not any(key in values for key in group):
+            yield from group.items()

@@ -25,7 +25,7 @@ from tokligence.config.former import (
 )
 from tokligence.config.home import HOME_VARIABLE, expand_user
 from tokligence.config.ini import Entry, Part, expand, headings, lines_of, read_entries, read_text, unquoted
-from tokligence.config.schema import FIELDS, SECRET_NAMES
+from tokligence.config.schema import FIELDS, PROVIDER_SECRETS, SECRET_NAMES
 from tokligence.config.values import Given, Origin, Source, closest
 
 PREFIX: Final = "TOKLIGENCE_"
@@ -306,7 +306,7 @@ def _expanded(
 
 def is_secret(name: str) -> bool:
     """Whether the value of a setting or of `provider.NAME.KEY` is a secret."""
-    return name in SECRET_NAMES or name.endswith(".api_key")
+    return name in SECRET_NAMES or (is_endpoint(name) and name.rpartition(".")[2] in PROVIDER_SECRETS)
 
 
 def _missing(name: str, given: Given, variable: str, notes: Notes) -> None:

@@ -147,7 +147,11 @@ def _merged(layers: tuple[Layer, ...], place: Place) -> Values:
 
 
 def _read(name: str, given: Given, place: Place) -> Any:
-    return read_endpoint_value(name, given) if is_endpoint(name) else read_value(FIELDS[name], given, place)
+    return (
+        read_endpoint_value(name, given, place)
+        if is_endpoint(name)
+        else read_value(FIELDS[name], given, place)
+    )
 
 
 def _local_only(values: Values) -> bool:

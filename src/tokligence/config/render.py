@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from tokligence.catalog.clouds import CLOUDS, Cloud
 from tokligence.catalog.presets import PRESETS, Preset, setting_of
 from tokligence.config.former import FORMER_NAMES, FORMER_PREFIXES, FORMER_VARIABLES, Former
 from tokligence.config.layers import VENDOR_VARIABLES
@@ -148,6 +149,41 @@ A variable in brackets serves other tools too: it is read only where a section n
 """
 
 
+CLOUDS_TEXT: Final = """
+### Clouds
+
+A section with a `type` is a cloud's. Its name is yours; `NAME/model` reaches it, and routes such as
+`claude-sonnet-4-5=aws/eu.anthropic.claude-sonnet-4-5-20250929-v1:0` give its models other names.
+
+```ini
+[provider.az]
+type = azure
+base_url = https://RESOURCE.openai.azure.com
+api_key = ${AZURE_OPENAI_API_KEY}
+# only for the older addresses, where the deployment stands in the path: api_version = 2024-10-21
+
+[provider.gcp]
+type = vertex
+location = europe-west1
+credentials_file = ~/keys/gateway.json
+
+[provider.aws]
+type = bedrock
+region = eu-central-1
+access_key_id = ${AWS_ACCESS_KEY_ID}
+secret_access_key = ${AWS_SECRET_ACCESS_KEY}
+```
+
+What a section leaves out is taken from the vendor's own variables; of keys that belong together all or none. Vertex AI takes
+the file of a service account (with `pip install 'tokligence[cloud]'`) or of `gcloud auth application-default login`, and
+its project unless `project` is set; Bedrock an `api_key` or keys, temporary ones with `session_token`. What they cost is not
+known here: `prices_file` can say it, with the section's name as `vendor`.
+
+| Type | Speaks | Needs | Variables |
+|---|---|---|---|
+"""
+
+
 def document() -> str:
     """The text of docs/configuration.md."""
     vendors = ", ".join(f"`{name}`" for names in VENDOR_VARIABLES.values() for name in names)
@@ -161,6 +197,8 @@ def document() -> str:
         if group is Group.PROVIDERS:
             parts.append(VENDORS_HEAD)
             parts.extend(_preset_row(preset) for preset in PRESETS)
+            parts.append(CLOUDS_TEXT)
+            parts.extend(_cloud_row(cloud) for cloud in CLOUDS)
     parts.append(
         "\n## Names of earlier versions\n\nThey are accepted, in files and as `TOKLIGENCE_NAME`: a renamed one is used, any"
         " other is named once in a warning.\n\n| Name | What became of it |\n|---|---|\n"
@@ -176,6 +214,14 @@ def _document_row(field: Field) -> str:
     flag = f" Flag: `{field.setting.flag}`." if field.setting.flag else ""
     effect = "reload" if field.setting.reload else "restart"
     return f"| `{field.name}` | {f'`{default}`' if default else ''} | {field.setting.help}{extra}{flag} | {effect} |\n"
+
+
+def _cloud_row(cloud: Cloud) -> str:
+    needs = ", ".join(" or ".join(f"`{key}`" for key in keys) for keys in cloud.needs)
+    variables = ", ".join(
+        f"`{name}`" for group in cloud.variables for names in group.values() for name in names
+    )
+    return f"| `{cloud.id}` | {', '.join(cloud.protocols)} | {needs} | {variables} |\n"
 
 
 def _preset_row(preset: Preset) -> str:

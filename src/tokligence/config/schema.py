@@ -89,17 +89,28 @@ class ClientKey(Struct, frozen=True, kw_only=True):
 
 class ProviderSection(Struct, frozen=True, kw_only=True):
     """A named endpoint, from a section `[provider.NAME]`. `protocol`: "openai" or "anthropic". `preset`: id of the known
-    vendor that it is, "" for any other. `base_url`: "" for the vendor's own, of which `Settings` then knows nothing."""
+    vendor that it is, "" for any other. `base_url`: "" for the vendor's own, of which `Settings` then knows nothing.
+    `type`: id of the cloud that it is, "" for none; what follows is of clouds, "" where it is not set."""
 
     name: str
     base_url: str = ""
     protocol: str = "openai"
     api_key: str | None = None
     preset: str = ""
+    type: str = ""
+    api_version: str = ""
+    project: str = ""
+    location: str = ""
+    credentials_file: str = ""
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
 
     def __repr__(self) -> str:
         key = None if self.api_key is None else masked(self.api_key)
-        return f"ProviderSection({self.name}, {self.protocol}, {self.base_url or self.preset}, api_key={key})"
+        kind = self.base_url or self.preset or self.type
+        return f"ProviderSection({self.name}, {self.protocol}, {kind}, api_key={key})"
 
 
 PROTOCOLS: Final[dict[str, str]] = {
@@ -239,7 +250,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         tuple[ProviderSection, ...],
         Setting(
             help="Named endpoints, any number: a section [provider.NAME] with base_url, protocol (openai or anthropic) and api_key;"
-            " NAME or preset may be one of the vendors below, whose address is then known.",
+            " NAME or preset may be one of the vendors below, whose address is then known; type may be azure, vertex or bedrock.",
             group=Group.PROVIDERS, kind=Kind.SECTIONS, secret=True,
         ),
     ] = ()
@@ -455,8 +466,11 @@ FIELDS: Final[dict[str, Field]] = _fields()
 
 SECRET_NAMES: Final = frozenset(name for name, field in FIELDS.items() if field.setting.secret)
 
-PROVIDER_KEYS: Final = ("base_url", "protocol", "api_key", "preset")
+PROVIDER_KEYS: Final = ProviderSection.__struct_fields__[1:]
 """Keys of a section `[provider.NAME]`."""
+
+PROVIDER_SECRETS: Final = ("api_key", "secret_access_key", "session_token")
+"""Those that are secrets."""
 
 VENDOR_KEYS: Final = ("openai_api_key", "anthropic_api_key", "google_api_key")
 """Settings that make calls leave for a vendor; none of them may be set for `local_only` to come on by itself."""

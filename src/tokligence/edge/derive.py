@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tokligence.catalog.providers import PROVIDERS, ProviderRow
-from tokligence.config.schema import Settings
+from tokligence.config.schema import PROVIDER_SECRETS, Settings
 from tokligence.edge.guard import Keyring, Rules, check_exposure, is_loopback
 from tokligence.edge.limits import Limits
 from tokligence.errors import GatewayError
@@ -75,7 +75,7 @@ def secrets_of(settings: Settings) -> list[str]:
         settings.anthropic_api_key,
         settings.google_api_key,
         settings.llm_api_key,
-        *(section.api_key for section in settings.providers),
+        *(getattr(section, key) for section in settings.providers for key in PROVIDER_SECRETS),
         *(key.value for key in settings.client_keys),
     )
     return [secret for secret in named if secret]

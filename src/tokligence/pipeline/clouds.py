@@ -77,12 +77,13 @@ class Way(Protocol):
 
 
 class Azure(Struct, frozen=True):
-    """The older addresses, where the deployment stands in the path. The key is one of the provider's headers."""
+    """The older addresses, where the deployment stands in the path, if the call names one. The key is one of the
+    provider's headers."""
 
     api_version: str
 
     async def prepare(self, client: Client, sent: Sent, *, model: str, stream: bool) -> Sent:  # noqa: ARG002
-        path = f"/openai/deployments/{quote(model, safe=SEGMENT)}"
+        path = f"/openai/deployments/{quote(model, safe=SEGMENT)}" if model else "/openai"
         target = path.encode() + sent.target + b"?api-version=" + self.api_version.encode()
         return Sent(target, sent.headers, sent.body)
 
@@ -131,7 +132,8 @@ class Bedrock(Struct, frozen=True):
         if betas:
             add["anthropic_beta"] = msgspec.json.encode(betas)
         body = changed(sent.body, drop=("model", "stream"), add=add)
-        headers = _without(sent.headers, b"anthropic-version", b"anthropic-beta")
+        # `Accept` would speak of the framing, of which the client knows nothing.
+        headers = _without(sent.headers, b"anthropic-version", b"anthropic-beta", b"accept")
         if self.keys is not None:
             now = datetime.fromtimestamp(wall_us() / 1e6, UTC)
             signed = [(b"host", self.origin.authority), *((n, v) for n, v in headers if n == b"content-type")]

@@ -19,13 +19,21 @@ from tokligence.conversation import Loss, ProtocolId, Request, Severity
 from tokligence.errors import Fault, GatewayError
 from tokligence.ledger.record import Outcome
 from tokligence.pipeline import relay
+from tokligence.pipeline.clouds import Sent, Way
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.estimate import request_tokens, tokens_of
 from tokligence.pipeline.headers import loss_header, route_header
 from tokligence.pipeline.hub import HOP, Hub, Provider
 from tokligence.pipeline.loopback_call import call_loopback
 from tokligence.pipeline.meter import Trace, wall_us
-from tokligence.pipeline.outbound import JSON, check, hop_of, leave_with_client
+from tokligence.pipeline.outbound import (
+    JSON,
+    check,
+    hop_of,
+    leave_with_client,
+    own_headers,
+    passing_headers,
+)
 from tokligence.pipeline.passing import Seen, for_upstream, lines_of
 from tokligence.pipeline.plan import Plan
 from tokligence.upstream.answer import Answer
@@ -67,6 +75,7 @@ class ModelCall:
         "_waiting_since",
         "answer",
         "answer_losses",
+        "array",
         "asked_at",
         "call",
         "codec",
@@ -87,13 +96,23 @@ class ModelCall:
     seen: Seen  # of the answer's head
     asked_at: float  # by the loop's clock
 
-    def __init__(self, hub: Hub, call: Call, sink: Sink, protocol: ProtocolId) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        call: Call,
+        sink: Sink,
+        protocol: ProtocolId,
+        *,
+        codec: Codec | None = None,
+        array: bool = False,
+    ) -> None:
         self.hub = hub
         self.plans = plans = hub.plans
         self.state = plans.state
         self.call = call
         self.sink = sink
-        self.codec = codec = CODECS[protocol]
+        self.codec = codec = codec or CODECS[protocol]
+        self.array = array
         self.stream_error: Callable[[ErrorView], bytes] = codec.write_stream_error
         self.plan: Plan | None = None
         self.answer: Answer | None = None  # the upstream's, while anything of it is expected
@@ -135,7 +154,7 @@ class ModelCall:
             trace.stream = peek.stream
             plan = plans.of(codec.protocol, peek.model)
             self._follow(plan)
-            if plan.same and body.find(FOREIGN.get(codec.protocol, NOWHERE)) < 0:
+            if plan.same and not self.array and body.find(FOREIGN.get(codec.protocol, NOWHERE)) < 0:
                 await self._same_protocol(plan, peek, hop)
                 return
             self._request = request = codec.read_request(body)
@@ -181,11 +200,15 @@ class ModelCall:
         )
         model = plan.target.model
         body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
-        lines = self._passing_lines(plan)
-        lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
-        self._depart()
-        assert plan.passed is not None, "the loopback is not asked over HTTP"
-        self.answer = answer = await self._post(plan.passed, body, lines)
+        if provider.way is None:
+            lines = lines_of(for_upstream(call.headers), provider.defaults)
+            lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
+            self._depart()
+            assert plan.passed is not None, "the loopback is not asked over HTTP"
+            self.answer = answer = await self._post(plan.passed, body, lines)
+        else:
+            headers = passing_headers(provider, for_upstream(call.headers), hop or self.hub.hop)
+            self.answer = answer = await self._ask_cloud(plan, provider.way, headers, body)
         self._take_head(answer)
         if peek.stream and self.seen.event_stream:
             await relay.forward_stream(self, answer, strip_usage=inject)
@@ -194,16 +217,6 @@ class ModelCall:
             relay.forward_whole(
                 self, answer, await relay.read_whole(self, answer) if whole is None else whole
             )
-
-    def _passing_lines(self, plan: Plan) -> HeaderLines:
-        """The client's own headers, as a same-protocol upstream may see them."""
-        kept = self.call.kept
-        lines: HeaderLines | None = None if kept is None else kept.get(plan.passed)
-        if lines is None:
-            lines = lines_of(for_upstream(self.call.headers), plan.provider.defaults)
-            if kept is not None:
-                kept[plan.passed] = lines
-        return lines
 
     async def _translated(
         self, plan: Plan, upstream: Codec, request: Request, hop: tuple[bytes, bytes] | None
@@ -215,10 +228,14 @@ class ModelCall:
         if written.losses:
             self.trace.losses.extend(written.losses)
         self.refuse_losses()
-        lines = self.hub.hop_lines if hop is None else header_lines([hop])
-        self._depart()
-        assert plan.own is not None, "the loopback is not asked over HTTP"
-        self.answer = answer = await self.hub.client.post(plan.own, written.body, lines)
+        if plan.provider.way is None:
+            lines = self.hub.hop_lines if hop is None else header_lines([hop])
+            self._depart()
+            assert plan.own is not None, "the loopback is not asked over HTTP"
+            self.answer = answer = await self.hub.client.post(plan.own, written.body, lines)
+        else:
+            headers = own_headers(plan.provider, hop or self.hub.hop)
+            self.answer = answer = await self._ask_cloud(plan, plan.provider.way, headers, written.body)
         self._take_head(answer)
         if answer.status >= 400:
             await relay.translate_error(self, answer, upstream)
@@ -261,6 +278,17 @@ class ModelCall:
         leave_with_client(self.sink)
         self.asked_at = self.hub.loop.time()
         self._waiting_since = perf_counter()
+
+    async def _ask_cloud(self, plan: Plan, way: Way, headers: Headers, body: bytes) -> Answer:
+        self._depart()
+        provider, client = plan.provider, self.hub.client
+        assert plan.own is not None and provider.origin is not None, "a cloud is asked over HTTP"
+        sent = Sent(plan.own.target, headers, body)
+        sent = await way.prepare(client, sent, model=plan.target.model, stream=self.trace.stream)
+        answer = await client.send(
+            provider.origin, b"POST", sent.target, sent.headers, sent.body, provider=provider.id
+        )
+        return way.plain(answer)
 
     def _post(self, endpoint: Endpoint, body: bytes, lines: HeaderLines) -> Awaitable[Answer]:
         query, client = self.call.query, self.hub.client

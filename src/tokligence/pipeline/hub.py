@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tokligence.catalog.clouds import Cloud, plain_name
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import Dialect, ModelCard
 from tokligence.config.schema import Settings
 from tokligence.conversation import ProtocolId
+from tokligence.pipeline.clouds import Way
 from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
 from tokligence.pipeline.opening import Openings
@@ -25,14 +28,22 @@ HOP: Final = b"x-tokligence-hop"
 """Names the gateways that a request has passed, so that a loop is noticed."""
 
 
+class Resold(Struct, frozen=True):
+    """Models of another vendor in a cloud. `maker`: whose they are, in the catalogue."""
+
+    cloud: Cloud
+    maker: str
+
+
 class Provider(Struct, frozen=True):
     """One upstream, ready to be called. `protocol` and `origin` are None for the built-in loopback only.
 
     `credentials`: headers that every request carries; `defaults`: those it carries unless the client sent its own;
-    `targets`: endpoint -> request target; `roots`: see `catalog.providers`. `own_endpoint`: the operator's (`llm_endpoint`, `[provider.NAME]`), or one that
-    only speaks another vendor's protocol: the catalogue does not know its models, so it is asked for its list, and it may
-    lack what the vendor of its protocol has. `max_tokens`: the output limit of a translated request that has none, for a
-    model of which the catalogue knows none either."""
+    `targets`: endpoint -> request target; `roots`: see `catalog.providers`. `resold`: a cloud's models, which have
+    names and prices of its own; `way`: how its requests and answers differ from the plain protocol's. `own_endpoint`: the
+    operator's (`llm_endpoint`, `[provider.NAME]`), or one that only speaks another vendor's protocol: the catalogue does
+    not know its models, so it is asked for its list, and it may lack what the vendor of its protocol has. `max_tokens`: the
+    output limit of a translated request that has none, for a model of which the catalogue knows none either."""
 
     id: str
     vendor: str
@@ -44,6 +55,8 @@ class Provider(Struct, frozen=True):
     defaults: tuple[tuple[bytes, bytes], ...] = ()
     targets: Mapping[str, bytes] = {}
     roots: Mapping[ProtocolId, bytes] = {}
+    resold: Resold | None = None
+    way: Way | None = None
     own_endpoint: bool = False
     max_tokens: int | None = None
 
@@ -65,8 +78,13 @@ class State(Struct, frozen=True):
         )
 
     def card(self, provider: Provider, model: str) -> ModelCard:
-        """What the catalogue knows of the model, if it is this vendor's."""
-        return self.catalogue.card(model, provider.vendor)
+        """What the catalogue knows of the model, if it is this vendor's; of a cloud's model all but the price."""
+        card = self.catalogue.card(model, provider.vendor)
+        resold = provider.resold
+        if resold is None:
+            return card
+        makers = self.catalogue.card(plain_name(resold.cloud, model), resold.maker)
+        return replace(makers, id=model, price=card.price)
 
 
 class Hub:

@@ -18,6 +18,7 @@ import msgspec
 from tokligence.conversation import ProtocolId, Usage
 from tokligence.errors import GatewayError
 from tokligence.ledger.record import Outcome
+from tokligence.pipeline.clouds import Sent
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.exchange import OUTCOME, ModelCall
 from tokligence.pipeline.headers import first, for_client, for_upstream, upstream_request_id
@@ -92,8 +93,6 @@ class PassedCall(ModelCall):
         if body is not None and asked is not None and self.target.model != asked:
             sent = body.with_model(self.target.model)
         target = root + quote(self._path.removeprefix(VERSION), safe=SAFE).encode()
-        if call.query:
-            target += b"?" + call.query.encode()
         await self._forward(await self._ask(target, sent, _headers(provider, call, hop)))
 
     def _choose(self, asked: str | None) -> Provider:
@@ -127,8 +126,16 @@ class PassedCall(ModelCall):
         leave_with_client(self.sink)
         self.asked_at = self.hub.loop.time()
         self.wait()
-        method = self.call.method.encode()
-        self.answer = answer = await ask(self.hub, self.provider, method, target, headers, body=body)
+        provider, call = self.provider, self.call
+        sent = Sent(target, headers, body)
+        if provider.way is not None:
+            model, stream = self.target.model, self.trace.stream
+            sent = await provider.way.prepare(self.hub.client, sent, model=model, stream=stream)
+        target = sent.target
+        if call.query:
+            target += (b"&" if b"?" in target else b"?") + call.query.encode()
+        method = call.method.encode()
+        self.answer = answer = await ask(self.hub, provider, method, target, sent.headers, body=sent.body)
         self.arrived()
         self.trace.upstream_request_id = upstream_request_id(answer.headers)
         return answer

@@ -186,9 +186,9 @@ class Router:
             name = model.lower()
             if rule.matches(name) or rule.route.pattern.lower() == name:
                 return self._not_configured(rule.route.target)
-        prefix, slash, _ = model.partition("/")
-        if slash and prefix.lower() in self._providers.unset:
-            return self._not_configured(prefix.lower())
+        prefix = model.partition("/")[0].lower()
+        if prefix in self._providers.unset:
+            return self._not_configured(prefix)
         close = self._names.near(model)
         hint = f"Did you mean {', '.join(close)}?" if close else "GET /v1/models lists what is served."
         return GatewayError("route.no_match", model=model[:200], hint=hint)
