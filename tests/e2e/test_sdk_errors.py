@@ -131,11 +131,11 @@ def test_the_code_and_the_parameter_of_openai_pass_unchanged(
 def test_an_unknown_model_is_named_with_near_ones(
     openai_sdk: openai.OpenAI, anthropic_sdk: anthropic.Anthropic
 ) -> None:
-    with pytest.raises(openai.NotFoundError, match="mistral-nope") as caught:
-        _ask_openai(openai_sdk, "mistral-nope")
+    with pytest.raises(openai.NotFoundError, match="nobody-nope") as caught:
+        _ask_openai(openai_sdk, "nobody-nope")
     assert caught.value.response.headers["x-tokligence-error-code"] == "route.no_match"
-    with pytest.raises(anthropic.NotFoundError, match="mistral-nope") as also:
-        _ask_anthropic(anthropic_sdk, "mistral-nope")
+    with pytest.raises(anthropic.NotFoundError, match="nobody-nope") as also:
+        _ask_anthropic(anthropic_sdk, "nobody-nope")
     assert also.value.type == "not_found_error"
 
 

@@ -106,9 +106,9 @@ SHAPES: list[tuple[str, Callable[[dict[str, object]], bool]]] = [
     ("/anthropic/nothing", anthropic_shape),
     ("/anthropic/v1/nothing", anthropic_shape),
     ("/v1/messages/nothing", anthropic_shape),
-    ("/v1beta/models", google_shape),
-    ("/v1beta/models/gemini-pro:generateContent", google_shape),
-    ("/genai/v1beta/models", google_shape),
+    ("/v1beta/nothing", google_shape),
+    ("/v1beta/cachedContents/x", google_shape),
+    ("/genai/v1beta/nothing", google_shape),
 ]
 
 
@@ -229,7 +229,7 @@ def test_a_bug_within_the_answer_cuts_it(
         ("/v1/messages", anthropic_shape),
         ("/anthropic/v1/messages", anthropic_shape),
         ("/v1/messages/count_tokens", anthropic_shape),
-        ("/v1beta/models/gemini-pro:generateContent", google_shape),
+        ("/v1beta/cachedContents/x", google_shape),
         ("/nothing", openai_shape),
     ],
 )

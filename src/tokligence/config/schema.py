@@ -293,6 +293,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             group=Group.ROUTING, choices=("inject", "estimate"),
         ),
     ] = "inject"
+    prompt_caching: Annotated[
+        str,
+        Setting(
+            help="Claude caches a prompt up to where it is told: auto tells it for clients of other protocols, off leaves"
+            " it alone.",
+            group=Group.ROUTING, choices=("auto", "off"),
+        ),
+    ] = "auto"
     responses_store: Annotated[
         str,
         Setting(

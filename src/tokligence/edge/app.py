@@ -13,6 +13,7 @@ from tokligence.edge.guard import Guard, cors_headers
 from tokligence.edge.known import Route
 from tokligence.edge.paths import (
     ADMIN,
+    GOOGLE_VERSION,
     MODEL_PREFIX,
     SOCKET,
     Does,
@@ -34,11 +35,22 @@ from tokligence.pipeline.listing import Listing
 from tokligence.pipeline.outbound import hop_of
 from tokligence.pipeline.passthrough import PassedCall
 from tokligence.wire.contract import Codec
+from tokligence.wire.gemini.asked import AskedGemini
+from tokligence.wire.gemini.paths import Method, parse_target, without_alt
 from tokligence.wire.registry import CODECS
 
 TEXT: Final = b"text/plain; charset=utf-8"
 PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 JSON_TYPES: Final = (b"application/json", b"text/json")
+
+
+SENT_BY: Final = {b"anthropic-version": Shape.ANTHROPIC, b"x-goog-api-key": Shape.GOOGLE}
+PROTOCOL: Final = {
+    Shape.OPENAI: ProtocolId.OPENAI_CHAT,
+    Shape.ANTHROPIC: ProtocolId.ANTHROPIC,
+    Shape.GOOGLE: ProtocolId.GEMINI,
+}
+"""Whose lists of models have a shape."""
 
 
 class Control(Protocol):
@@ -80,6 +92,7 @@ class App:
             Does.COUNT_TOKENS: self._count_tokens,
             Does.FORWARD: self._forward,
             Does.RESPONSES: self._responses,
+            Does.GENERATE: self._generate,
             Does.ROOT: self._root,
             Does.HEALTH: self._health,
             Does.LIVEZ: self._alive,
@@ -203,6 +216,18 @@ class App:
         )
         await passed.run()
 
+    async def _generate(self, call: Call, sink: Sink, endpoint: Endpoint) -> None:
+        require_json(call)
+        asked = parse_target(find(call.path)[1], call.query)
+        assert asked is not None, "the path was found by it"
+        call.path = f"{GOOGLE_VERSION}models:{asked.method}"
+        call.query = without_alt(call.query)
+        codec = AskedGemini(asked)
+        if asked.method is Method.COUNT:
+            await count_tokens(self.hub, call, sink, endpoint.protocol, codec)
+        else:
+            await ModelCall(*(self.hub, call, sink, endpoint.protocol), codec=codec, array=asked.array).run()
+
     async def _responses(self, call: Call, sink: Sink, _endpoint: Endpoint) -> None:
         if call.body:
             require_json(call)
@@ -246,15 +271,16 @@ class App:
 
 
 def _shape(path: str, call: Call) -> Shape:
-    """Of an answer: by the path, and where both vendors have the same by the header that Anthropic's clients send."""
-    if is_shared(path) and call.header(b"anthropic-version") is not None:
-        return Shape.ANTHROPIC
+    """Of an answer: by the path, and where vendors have the same by the header that only their own clients send."""
+    if is_shared(path):
+        for header, shape in SENT_BY.items():
+            if call.header(header) is not None:
+                return shape
     return error_shape(path)
 
 
 def _codec(call: Call) -> Codec:
-    anthropic = _shape(call.path, call) is Shape.ANTHROPIC
-    return CODECS[ProtocolId.ANTHROPIC if anthropic else ProtocolId.OPENAI_CHAT]
+    return CODECS[PROTOCOL[_shape(call.path, call)]]
 
 
 def whole(sink: Sink, body: bytes, kind: bytes = JSON) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from tokligence.conversation import ProtocolId
+from tokligence.wire.gemini.paths import parse_target
 
 CHAT, ANTHROPIC = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
 RESPONSES: Final = ProtocolId.OPENAI_RESPONSES
@@ -20,6 +21,7 @@ class Does(Enum):
     COUNT_TOKENS = "count tokens"
     FORWARD = "pass on"
     RESPONSES = "responses with their state"
+    GENERATE = "model call that its path describes"
     MODELS = "list models"
     MODEL = "show a model"
     ROOT = "greet"
@@ -85,6 +87,7 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
 }
 
 MODEL: Final = Endpoint(Does.MODEL, GET)
+GENERATE: Final = Endpoint(Does.GENERATE, POST, ProtocolId.GEMINI)
 SOCKET: Final = "/v1/responses"
 """Where a client may open a WebSocket."""
 
@@ -105,7 +108,8 @@ ADMIN: Final = frozenset({Does.STATUS, Does.ALL_MODELS, Does.STOP, Does.RELOAD, 
 
 MODELS: Final = "/v1/models"
 MODEL_PREFIX: Final = "/v1/models/"
-VENDOR_PREFIXES: Final = ("/openai", "/anthropic")
+GOOGLE_VERSION: Final = "/v1beta/"
+VENDOR_PREFIXES: Final = ("/openai", "/anthropic", "/genai")
 """Each vendor's paths also serve below its name."""
 
 ERROR_SHAPES: Final = {
@@ -123,6 +127,10 @@ def find(path: str) -> tuple[Endpoint | None, str]:
     if endpoint is not None:
         return endpoint, path
     plain = _plain(path)
+    if plain.startswith(GOOGLE_VERSION):
+        plain = "/v1/" + plain.removeprefix(GOOGLE_VERSION)
+    if plain.startswith(MODEL_PREFIX) and parse_target(plain) is not None:
+        return GENERATE, plain
     if plain.startswith(MODEL_PREFIX) and len(plain) > len(MODEL_PREFIX):
         return MODEL, plain
     return ENDPOINTS.get(plain) or FAMILIES.get(family(plain)), plain
@@ -138,6 +146,8 @@ def family(plain: str) -> str:
 
 def error_shape(path: str) -> Shape:
     """Whose error shape a client at this path expects."""
+    if parse_target(path) is not None:
+        return Shape.GOOGLE
     for prefix, shape in ERROR_SHAPES.items():
         if path.startswith(prefix):
             return shape
@@ -153,6 +163,6 @@ def _plain(path: str) -> str:
     for prefix in VENDOR_PREFIXES:
         if path == prefix or path == prefix + "/":
             return "/"
-        if path.startswith(prefix + "/v1/"):
+        if path.startswith((prefix + "/v1/", prefix + GOOGLE_VERSION)):
             return path[len(prefix) :]
     return path

@@ -36,6 +36,7 @@ from tokligence.pipeline.outbound import (
 )
 from tokligence.pipeline.passing import Seen, for_upstream, lines_of
 from tokligence.pipeline.plan import Plan
+from tokligence.pipeline.prepare import prepared
 from tokligence.upstream.answer import Answer
 from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
@@ -68,7 +69,8 @@ _OK: Final = Outcome.OK  # a member looked up on its class costs several times a
 
 class ModelCall:
     """One call of one client. `codec` speaks the client's protocol. `stream_error`: writes an error into the client's
-    stream; `answer_losses`: lists that fill while an answer is read and written; `plan`: None until the model is known."""
+    stream; `answer_losses`: lists that fill while an answer is read and written; `plan`: None until the model is known. `array`:
+    the client reads a stream as one JSON array."""
 
     __slots__ = (
         "_request",
@@ -201,7 +203,7 @@ class ModelCall:
         model = plan.target.model
         body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
         if provider.way is None:
-            lines = lines_of(for_upstream(call.headers), provider.defaults)
+            lines = self._passing_lines(plan)
             lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
             self._depart()
             assert plan.passed is not None, "the loopback is not asked over HTTP"
@@ -218,11 +220,22 @@ class ModelCall:
                 self, answer, await relay.read_whole(self, answer) if whole is None else whole
             )
 
+    def _passing_lines(self, plan: Plan) -> HeaderLines:
+        """The client's own headers, as a same-protocol upstream may see them."""
+        kept = self.call.kept
+        lines: HeaderLines | None = None if kept is None else kept.get(plan.passed)
+        if lines is None:
+            lines = lines_of(for_upstream(self.call.headers), plan.provider.defaults)
+            if kept is not None:
+                kept[plan.passed] = lines
+        return lines
+
     async def _translated(
         self, plan: Plan, upstream: Codec, request: Request, hop: tuple[bytes, bytes] | None
     ) -> None:
         if request.max_tokens is None and plan.target.card.max_output_tokens is None:
             request = structs.replace(request, max_tokens=plan.provider.max_tokens)
+        request = prepared(self, request, upstream.protocol)
         upstream = lowering(request, upstream)
         written = upstream.write_request(request, plan.target)
         if written.losses:

@@ -19,6 +19,7 @@ from tokligence.pipeline.ids import IdSource
 from tokligence.pipeline.meter import Meter
 from tokligence.pipeline.opening import Openings
 from tokligence.pipeline.plan import Plans
+from tokligence.pipeline.signatures import Signatures
 from tokligence.routing.match import Router
 from tokligence.upstream.client import Client, header_lines
 from tokligence.upstream.origin import Origin
@@ -100,6 +101,7 @@ class Hub:
         self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()
         self.openings = Openings(self.loop)
+        self.signatures = Signatures()
 
     @property
     def state(self) -> State:

@@ -7,7 +7,7 @@ on to the client.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw, Struct, json
@@ -33,6 +33,7 @@ from tokligence.pipeline.events import events_of
 from tokligence.pipeline.opening import Opening
 from tokligence.pipeline.outbound import JSON
 from tokligence.pipeline.passing import seen
+from tokligence.pipeline.prepare import gathering, keep_streamed, keep_whole
 from tokligence.upstream.answer import Answer
 from tokligence.wire.contract import Codec, ErrorView, ReplyContext, ReplyMemory, UpstreamError
 from tokligence.wire.sse import Splitter, parse
@@ -48,6 +49,7 @@ EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
 ]
+JSON_ARRAY: Final[Headers] = [JSON, (b"cache-control", b"no-cache")]
 ERROR_CODE: Final = "upstream.error"
 
 UPSTREAM_FAULTS: Final = frozenset({401, 403, 408, 429})
@@ -224,6 +226,7 @@ def translate_whole(
 ) -> None:
     trace = call.trace
     response = upstream.read_response(body, memory, call.target.issuer)
+    keep_whole(call, response)
     reply = call.codec.write_response(response, context)
     trace.usage = usage = response.usage
     if response.model:
@@ -253,7 +256,7 @@ async def translate_stream(
             body = await read_whole(call, answer)
             response = upstream.read_response(body, memory, call.target.issuer)
             call.trace.losses.extend(response.losses)
-            stream.write(events_of(response))
+            stream.write(list(events_of(response)))
     finally:
         stream.opening.abandon()
 
@@ -294,22 +297,26 @@ async def _translate_events(
 class Translated:
     """Writes conversation events to a client as its protocol's stream."""
 
-    __slots__ = ("_call", "_writer", "closed", "opening")
+    __slots__ = ("_call", "_gathered", "_writer", "closed", "opening")
 
     def __init__(self, call: ModelCall, context: ReplyContext, passed: Headers) -> None:
         self._call = call
         self._writer = call.codec.stream_writer(context)
+        self._gathered = gathering(call)
         call.stream_error = self._writer.fail
         call.answer_losses = (self._writer.losses,)
-        self.opening = Opening(call, [*EVENT_STREAM, *passed], translated=True)
+        kind = JSON_ARRAY if call.array else EVENT_STREAM
+        self.opening = Opening(call, [*kind, *passed], translated=True)
         self.closed = False
 
-    def write(self, events: Iterable[StreamEvent]) -> Failed | None:
+    def write(self, events: Sequence[StreamEvent]) -> Failed | None:
         """Send a batch; the row is booked before the terminal event goes out. A failure is given back."""
         trace, write = self._call.trace, self._writer.write
         out: list[bytes] = []
         content = False
         failed: Failed | None = None
+        if self._gathered is not None:
+            self._gathered.feed(events)
         for event in events:
             kind = type(event)
             if kind is TextDelta:
@@ -342,6 +349,7 @@ class Translated:
         if content and call.trace.first_content is None:
             call.content_seen()
         if self.closed:
+            keep_streamed(call, self._gathered)
             call.end(200)
             self.opening.end(data)
         elif data:

@@ -56,6 +56,12 @@ def parse_target(path: str, query: str = "") -> Asked | None:
     return Asked(unquote(name), method, array)
 
 
+def without_alt(query: str) -> str:
+    """The query without how a stream is to come, which is asked for anew."""
+    pairs = query.split("&") if query else []
+    return "&".join([pair for pair in pairs if not pair.lstrip("$%24").startswith("alt=")])
+
+
 def parse_model(path: str) -> str | None:
     """The name in `GET /v1beta/models/NAME`; None if it is another path."""
     _, found, rest = path.partition(_MODELS)
