@@ -51,4 +51,6 @@ def test_signatures_of_claude_are_the_makers_wherever_it_runs() -> None:
     row = from_cloud("aws", CLOUD["bedrock"], ProtocolId.ANTHROPIC, "https://x")
     assert (row.issuer, row.vendor, row.paths) == ("anthropic", "aws", {"messages": "/v1/messages"})
     chat = from_cloud("az", CLOUD["azure"], ProtocolId.OPENAI_CHAT, "https://x")
+    gemini = from_cloud("gcp", CLOUD["vertex"], ProtocolId.GEMINI, "https://x")
+    assert (gemini.issuer, set(gemini.paths)) == ("gcp", {"generate"})
     assert (chat.issuer, chat.auth, chat.dialect.developer_role) == ("az", AuthStyle.API_KEY, True)

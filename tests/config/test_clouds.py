@@ -73,7 +73,7 @@ def test_vertex_is_everywhere_unless_a_place_is_named(
     gateway_ini.write_text(f"[provider.gcp]\ntype = Vertex\n{location}credentials_file = keys/k.json\n")
     found = section(loaded())
     assert address_of(found) == address
-    assert (found.protocol, found.credentials_file) == ("anthropic", str(root / "keys" / "k.json"))
+    assert (found.protocol, found.credentials_file) == ("gemini", str(root / "keys" / "k.json"))
 
 
 def test_azure_takes_its_address_and_key_from_its_variables(loaded: Read, gateway_ini: Path) -> None:
@@ -93,6 +93,7 @@ def test_no_variable_makes_a_cloud_without_its_section(loaded: Read) -> None:
         ("type = amazon\n", "must be one of azure, vertex, bedrock"),
         ("type = bedrok\n", "did you mean bedrock?"),
         ("type = azure\nprotocol = anthropic\n", "azure speaks openai, not anthropic"),
+        ("base_url = http://x\nprotocol = gemini\n", "for type vertex only"),
         ("type = azure\npreset = groq\n", "both type and preset"),
         ("base_url = http://x\nregion = r\n", "has region but no type"),
         ("type = bedrock\nregion = us/east\n", "not a name of letters"),

@@ -163,8 +163,8 @@ def test_setting_ini_is_read_only_where_settings_ini_is_absent(
         ("[provider.a]\nprotocol = openai\n", ":2: protocol: the section [provider.a] needs base_url"),
         ("[provider.a]\nbase_url = x\n", ":2: base_url: 'x' is not an address"),
         (
-            "[provider.a]\nbase_url = http://x\nprotocol = gemini\n",
-            ":3: protocol: must be openai or anthropic",
+            "[provider.a]\nbase_url = http://x\nprotocol = gopher\n",
+            ":3: protocol: must be openai, anthropic or gemini",
         ),
         ("[provider.a]\nbase_url =\n  http://x\n  http://y\n", ":4: base_url: goes on in this line"),
         ("[provider.a]\napi_key = ä\n", ":2: api_key: a key must consist of printable ASCII"),

@@ -57,7 +57,7 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_a_section_of_an_endpoint_has_the_keys_of_its_struct() -> None:
     assert {"name", *PROVIDER_KEYS} == set(ProviderSection.__struct_fields__)
-    assert set(PROTOCOLS.values()) == {"openai", "anthropic"}
+    assert set(PROTOCOLS.values()) == {"openai", "anthropic", "gemini"}
     assert "no-key" not in repr(ProviderSection(name="a", base_url="http://a", api_key="no-key"))
     assert msgspec.structs.asdict(ProviderSection(name="a", base_url="http://a"))["protocol"] == "openai"
 

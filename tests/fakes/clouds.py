@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.fakes.anthropic import Anthropic
+from tests.fakes.gemini import Gemini
 from tests.fakes.openai import OpenAI
 from tests.fakes.replies import Failure
 from tests.fakes.scripted import Violation
@@ -213,6 +214,7 @@ class Vertex(Anthropic):
         self.revoked: set[str] = set()
         self.expires_in = 3600
         self.no_token: Failure | None = None
+        self.gemini = Gemini()
 
     def reset(self) -> None:
         super().reset()
@@ -259,6 +261,18 @@ class Vertex(Anthropic):
             )
             return
         place = f"/v1/projects/{PROJECT}/locations/[a-z0-9-]+"
+        google = re.fullmatch(
+            place + r"/publishers/google/models/([^/:;]+):(generateContent|streamGenerateContent)",
+            request.path,
+        )
+        if google is not None:
+            kept = [field for field in request.headers if field[0] != "authorization"]
+            headers = [*kept, ("x-goog-api-key", self.gemini.key)]
+            path = f"/v1beta/models/{google[1]}:{google[2]}"
+            await self.gemini.route(Request("POST", path, request.query, headers, request.body), exchange)
+            self.violations += self.gemini.violations
+            self.gemini.violations.clear()
+            return
         claude = re.fullmatch(
             place + r"/publishers/anthropic/models/([^/:;]+):(rawPredict|streamRawPredict)", request.path
         )

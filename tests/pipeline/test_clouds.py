@@ -312,6 +312,25 @@ async def test_errors_of_claude_itself_pass_as_they_are(bench: Bench, vertex: cl
     assert (reply.status, json.loads(reply.body)["error"]["type"]) == (529, "overloaded_error")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_gemini_on_vertex_answers_clients_of_other_protocols(
+    bench: Bench, vertex: clouds.Vertex, tmp_path: Path, stream: bool
+):
+    section = on_vertex(vertex, tmp_path / "k", vertex.service_account(), protocol="gemini")
+    gate = await serve(bench, section)
+    for path, body in (
+        (CHAT, chat(model="gcp/gemini-2.5-flash", stream=stream)),
+        (MESSAGES, messages(model="gcp/google/gemini-2.5-flash", stream=stream)),
+    ):
+        reply = await gate.ask(path, body)
+        assert reply.status == 200
+        assert "You said: hello" in (text_of(reply.body) if stream else reply.body.decode())
+    place = f"/v1/projects/{PROJECT}/locations/europe-west1/publishers/google/models/gemini-2.5-flash"
+    method, query = ("streamGenerateContent", "alt=sse") if stream else ("generateContent", "")
+    assert {(request.path, request.query) for request in vertex.calls()} == {(f"{place}:{method}", query)}
+    assert {(row.upstream_protocol, row.usage_source) for row in gate.rows} == {("gemini", "exact")}
+
+
 async def test_gemini_on_vertex_is_asked_by_its_chat_endpoint(
     bench: Bench, vertex: clouds.Vertex, tmp_path: Path
 ):

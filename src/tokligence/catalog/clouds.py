@@ -56,7 +56,7 @@ CLOUDS: Final[tuple[Cloud, ...]] = (
     ),
     Cloud(
         id="vertex",
-        protocols=("anthropic", "openai"),
+        protocols=("gemini", "anthropic", "openai"),
         address="https://{place}-aiplatform.googleapis.com",
         addresses={
             "global": "https://aiplatform.googleapis.com",

@@ -180,6 +180,14 @@ def from_preset(name: str, preset: Preset, protocol: ProtocolId, base_url: str) 
     )
 
 
+_CLOUD_PATHS: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
+    ProtocolId.OPENAI_CHAT: {"chat": "/chat/completions"},
+    ProtocolId.ANTHROPIC: {"messages": "/v1/messages"},
+    ProtocolId.GEMINI: {"generate": "/"},
+}
+"""What a cloud's own paths are made of; Gemini's have nothing but the model's name."""
+
+
 def from_cloud(name: str, cloud: Cloud, protocol: ProtocolId, base_url: str) -> ProviderRow:
     """The row of a cloud's section. Claude's signatures are the same wherever the model runs
     (platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-25)."""
@@ -192,6 +200,6 @@ def from_cloud(name: str, cloud: Cloud, protocol: ProtocolId, base_url: str) -> 
         base_url=base_url,
         auth=AuthStyle(cloud.auth),
         dialect=cloud.dialect,
-        paths={"messages": "/v1/messages"} if anthropic else {"chat": "/chat/completions"},
+        paths=_CLOUD_PATHS[protocol],
         roots=_OPENAI_ROOT if cloud.platform else {},
     )

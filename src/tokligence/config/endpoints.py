@@ -120,7 +120,7 @@ def read_endpoint_value(name: str, given: Given, place: Place) -> str:
 def _protocol(text: str) -> str:
     word = PROTOCOLS.get(text.lower())
     if word is None:
-        raise BadValue("must be openai or anthropic", closest(text, tuple(PROTOCOLS)))
+        raise BadValue("must be openai, anthropic or gemini", closest(text, tuple(PROTOCOLS)))
     return word
 
 
@@ -190,6 +190,8 @@ def _endpoint(section: str, values: dict[str, str], given: Given) -> ProviderSec
     for key in OF_CLOUDS:
         if key in values:
             raise given.error(f"the section [{section}] has {key} but no type; it may be {', '.join(CLOUD)}")
+    if values.get("protocol") == "gemini":
+        raise given.error(f"the section [{section}]: protocol gemini is for type vertex only")
     preset = preset_of(section, values)
     if "base_url" not in values:
         if preset is None:

@@ -164,6 +164,7 @@ api_key = ${AZURE_OPENAI_API_KEY}
 
 [provider.gcp]
 type = vertex
+# Gemini; for Claude on Vertex AI another section with: protocol = anthropic
 location = europe-west1
 credentials_file = ~/keys/gateway.json
 

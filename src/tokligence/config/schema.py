@@ -88,9 +88,9 @@ class ClientKey(Struct, frozen=True, kw_only=True):
 
 
 class ProviderSection(Struct, frozen=True, kw_only=True):
-    """A named endpoint, from a section `[provider.NAME]`. `protocol`: "openai" or "anthropic". `preset`: id of the known
-    vendor that it is, "" for any other. `base_url`: "" for the vendor's own, of which `Settings` then knows nothing.
-    `type`: id of the cloud that it is, "" for none; what follows is of clouds, "" where it is not set."""
+    """A named endpoint, from a section `[provider.NAME]`. `protocol`: "openai", "anthropic" or, of a cloud, "gemini".
+    `preset`: id of the known vendor that it is, "" for any other. `base_url`: "" for the vendor's own, of which `Settings`
+    then knows nothing. `type`: id of the cloud that it is, "" for none; what follows is of clouds, "" where it is not set."""
 
     name: str
     base_url: str = ""
@@ -118,6 +118,7 @@ PROTOCOLS: Final[dict[str, str]] = {
     "openai_chat": "openai",
     "openai-chat": "openai",
     "anthropic": "anthropic",
+    "gemini": "gemini",
 }
 """Words of a provider section's `protocol` and what they mean."""
 

@@ -38,7 +38,11 @@ from tokligence.upstream.cloud.google import ServiceAccount, read_credentials, r
 from tokligence.upstream.cloud.sigv4 import AwsKeys
 from tokligence.upstream.origin import Origin, parse_origin
 
-PROTOCOL_OF: Final = {"openai": ProtocolId.OPENAI_CHAT, "anthropic": ProtocolId.ANTHROPIC}
+PROTOCOL_OF: Final = {
+    "openai": ProtocolId.OPENAI_CHAT,
+    "anthropic": ProtocolId.ANTHROPIC,
+    "gemini": ProtocolId.GEMINI,
+}
 """Words of a provider section."""
 
 BUILTIN: Final = "built in"

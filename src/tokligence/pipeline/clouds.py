@@ -100,14 +100,18 @@ class Vertex(Struct, frozen=True):
 
     async def prepare(self, client: Client, sent: Sent, *, model: str, stream: bool) -> Sent:
         headers = [*sent.headers, (b"authorization", b"Bearer " + await self.tokens.get(client))]
-        if self.protocol is not ProtocolId.ANTHROPIC:
+        if self.protocol is ProtocolId.OPENAI_CHAT:
             target = f"/v1/{self.place}/endpoints/openapi/chat/completions"
             return Sent(target.encode(), headers, _with_publisher(sent.body, model))
+        if self.protocol is ProtocolId.GEMINI:
+            method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+            return Sent(self._model("google", model.removeprefix("google/"), method), headers, sent.body)
         method = "streamRawPredict" if stream else "rawPredict"
-        name = quote(model, safe=SEGMENT)
-        target = f"/v1/{self.place}/publishers/anthropic/models/{name}:{method}"
         body = changed(sent.body, drop=("model",), add={"anthropic_version": VERTEX_VERSION})
-        return Sent(target.encode(), _without(headers, b"anthropic-version"), body)
+        return Sent(self._model("anthropic", model, method), _without(headers, b"anthropic-version"), body)
+
+    def _model(self, publisher: str, name: str, method: str) -> bytes:
+        return f"/v1/{self.place}/publishers/{publisher}/models/{quote(name, safe=SEGMENT)}:{method}".encode()
 
     def plain(self, answer: Answer) -> Answer:
         if answer.status == 401:
