@@ -156,6 +156,13 @@ def test_a_short_name_is_a_name_for_the_command_too(root: Path, gateway_ini: Pat
     assert gateway_ini.read_text() == "port = 1\n"
 
 
+def test_a_heading_that_stands_alone_can_be_taken_away(root: Path, gateway_ini: Path) -> None:
+    gateway_ini.write_text("port = 1\n[provider.ollama]\n[provider.vllm]\napi_key = k\n")
+    edit = unset_value("provider.ollama", {"HOME": str(root.parent)}, home=root)
+    assert (edit.file, edit.line) == (gateway_ini, 2)
+    assert gateway_ini.read_text() == "port = 1\n[provider.vllm]\napi_key = k\n"
+
+
 def test_where_a_key_comes_from_can_be_asked(loaded: Read) -> None:
     result = loaded(GROQ_API_KEY="gsk_0123456789abcdefghij")
     first, second, *sources = explain(result, "groq_api_key")

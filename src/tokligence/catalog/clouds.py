@@ -25,7 +25,7 @@ class Cloud(Struct, frozen=True, kw_only=True):
     keys of the section without which it cannot be called, each with those that do instead of it. `variables`: the
     vendor's own, by key of the section; a group of them counts as one: it is read only if the section has none of its
     keys. `like`: protocol -> whose models these are, in the catalogue of models. `names`: what the cloud adds to a model's
-    name, and what stands in its place."""
+    name, as patterns, and what stands in its place."""
 
     id: str
     protocols: tuple[str, ...]
@@ -37,7 +37,7 @@ class Cloud(Struct, frozen=True, kw_only=True):
     needs: tuple[tuple[str, ...], ...] = ()
     variables: tuple[Mapping[str, tuple[str, ...]], ...] = ()
     like: Mapping[str, str] = {}
-    names: tuple[tuple[re.Pattern[str], str], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
 
 
 CLOUDS: Final[tuple[Cloud, ...]] = (
@@ -71,7 +71,7 @@ CLOUDS: Final[tuple[Cloud, ...]] = (
         ),
         like={"anthropic": "anthropic", "openai": "google", "gemini": "google"},
         # "claude-sonnet-4-5@20250929", "google/gemini-3-pro"
-        names=((re.compile(r"@(?=\d{8}$)"), "-"), (re.compile(r"@default$|^google/"), "")),
+        names=((r"@(?=\d{8}$)", "-"), (r"@default$|^google/", "")),
     ),
     Cloud(
         id="bedrock",
@@ -89,7 +89,7 @@ CLOUDS: Final[tuple[Cloud, ...]] = (
         ),
         like={"anthropic": "anthropic"},
         # "us.anthropic.claude-sonnet-4-5-20250929-v1:0", or the ARN of a profile that ends so
-        names=((re.compile(r"^(?:.*/)?(?:[a-z-]+\.)?anthropic\."), ""), (re.compile(r"-v\d+(?::\d+)?$"), "")),
+        names=((r"^(?:.*/)?(?:[a-z-]+\.)?anthropic\.", ""), (r"-v\d+(?::\d+)?$", "")),
     ),
 )
 
@@ -110,5 +110,5 @@ def variable_of(cloud: Cloud, key: str) -> str:
 def plain_name(cloud: Cloud, model: str) -> str:
     """The model's name as its maker has it."""
     for pattern, instead in cloud.names:
-        model = pattern.sub(instead, model)
+        model = re.sub(pattern, instead, model)
     return model

@@ -44,6 +44,10 @@ class Document:
         found = [entry for entry in read_entries(self.text(), _NOWHERE) if _sets(entry, name)]
         return sorted(found, key=lambda entry: entry.key != _key_of(name))
 
+    def holds(self, name: str) -> bool:
+        """Whether anything of `name` stands here: entries, or the heading of a section alone."""
+        return bool(self.find(name)) or any(section == name for _, section in self._headings())
+
     def set(self, name: str, value: str) -> int:
         """Writes `name = value` in the place of its entry, of its commented default, or at the end of its section.
         Gives the number of its line."""
@@ -64,7 +68,9 @@ class Document:
         """Takes the entries of `name` out; a default that stood there before `set` comes back. Gives the number of the
         first line concerned."""
         found = self.find(name)
-        first = min(entry.line for entry in found)
+        first = min(
+            [entry.line for entry in found] or [n + 1 for n, head in self._headings() if head == name]
+        )
         for entry in sorted(found, key=lambda entry: entry.line, reverse=True):
             self._drop_continuation(entry)
             above = self.lines[entry.line - 2].strip() if entry.line > 1 else ""

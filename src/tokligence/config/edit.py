@@ -116,7 +116,7 @@ def _file_with(name: str, desk: Desk) -> Path | None:
     overlay, base = desk.files()
     for file in (base,) if name == "environment" else (overlay, base):
         text = read_text(file)
-        if text is not None and Document.read(text).find(name):
+        if text is not None and Document.read(text).holds(name):
             return file
     return None
 
