@@ -674,6 +674,14 @@ def test_a_long_user_is_hashed():
     assert losses == [cosmetic("user", LossReason.CONVERTED)]
 
 
+def test_metadata_is_for_stored_answers_and_verbosity_for_models_that_think():
+    plain = with_card(thinking=ThinkingStyle.NONE)
+    body, losses = write(plain, metadata={"a": "b"}, verbosity="low")
+    assert {"metadata", "verbosity"}.isdisjoint(body)
+    assert losses == [Loss("verbosity", LossReason.MODEL_CAPABILITY), cosmetic("metadata")]
+    assert write(plain, metadata={}, verbosity="medium")[1] == []
+
+
 def test_metadata_verbosity_and_extras():
     body, losses = write(
         metadata={"a": "b"}, verbosity="low", extras=Extras(OWN, {"store": b"true", "new": b"{}"})

@@ -100,6 +100,12 @@ def test_a_first_system_text_is_the_instructions() -> None:
     assert (body["instructions"], body["input"], losses) == ("Be brief.", [SAID], ())
 
 
+def test_a_system_text_alone_is_a_message_since_there_must_be_an_input() -> None:
+    body, losses = write(Turn(Role.SYSTEM, (Text("Be brief."),), "system"))
+    assert body["input"] == [{"type": "message", "role": "system", "content": "Be brief."}]
+    assert ("instructions" in body, losses) == (False, ())
+
+
 @pytest.mark.parametrize(
     "turn",
     [
@@ -670,6 +676,11 @@ def test_what_is_left_of_the_options() -> None:
     assert (body["metadata"], losses) == ({"a": "b"}, ())
     body, losses = write(service_tier="novel")
     assert ("service_tier" in body, losses) == (False, (Loss("service_tier", LossReason.UNSUPPORTED, C),))
+
+
+def test_verbosity_is_for_models_that_think() -> None:
+    body, losses = write(verbosity="low", card=ModelCard("m", thinking=ThinkingStyle.NONE))
+    assert ("text" in body, losses) == (False, (Loss("verbosity", LossReason.MODEL_CAPABILITY),))
 
 
 def test_the_requests_own_fields_go_back_where_they_were() -> None:

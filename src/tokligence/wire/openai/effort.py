@@ -1,4 +1,4 @@
-"""The reasoning effort that a model of OpenAI's protocols is asked for."""
+"""The reasoning effort that a model of OpenAI's protocols is asked for, and the verbosity that it takes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def effort_word(reasoning: Reasoning, card: ModelCard, losses: list[Loss]) -> st
         wanted = effort_of_budget(reasoning.budget)
         losses.append(Loss("reasoning", LossReason.CONVERTED, _C))
     return None if wanted is None else _accepted(wanted, card, losses)
+
+
+def takes_verbosity(verbosity: str, card: ModelCard) -> bool:
+    """Models that do not think know "medium" only."""
+    return verbosity == "medium" or card.thinking is not ThinkingStyle.NONE
 
 
 def _off(reasoning: Reasoning, card: ModelCard, losses: list[Loss]) -> str | None:

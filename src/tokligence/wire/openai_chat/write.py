@@ -36,7 +36,7 @@ from tokligence.conversation import (
 )
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import ReplyMemory, Target, Written
-from tokligence.wire.openai.effort import effort_word
+from tokligence.wire.openai.effort import effort_word, takes_verbosity
 from tokligence.wire.openai.family import taken_over
 from tokligence.wire.openai.schema import as_parameters, strict_ready
 from tokligence.wire.openai.tiers import SERVICE_TIER
@@ -51,6 +51,7 @@ MAX_USER: Final = 64
 
 _NO_MEMORY: Final = ReplyMemory()
 _NO_SAMPLING: Final = Sampling()
+_TRUE: Final = b"true"
 _SAMPLING: Final = (
     "temperature",
     "top_p",
@@ -266,7 +267,10 @@ def _write_rest(request: Request, target: Target, body: Json, messages: Messages
         if target.dialect.stream_usage:
             body["stream_options"] = {"include_usage": True}
     if request.verbosity is not None:
-        body["verbosity"] = request.verbosity
+        if takes_verbosity(request.verbosity, target.card):
+            body["verbosity"] = request.verbosity
+        else:
+            messages.lose("verbosity", LossReason.MODEL_CAPABILITY)
     if request.service_tier is not None:
         tier = SERVICE_TIER.get(request.service_tier)
         if tier is None:
@@ -279,8 +283,10 @@ def _write_rest(request: Request, target: Target, body: Json, messages: Messages
             user = sha256(user.encode("utf-8", "surrogatepass")).hexdigest()
             messages.lose("user", LossReason.CONVERTED, Severity.COSMETIC)
         body["user"] = user
-    if request.metadata is not None:
-        body["metadata"] = dict(request.metadata)
-    if request.extras is not None:
-        own = taken_over(request.extras, OWN, messages.losses)
-        body.update((name, Fragment(raw)) for name, raw in own.items())
+    own = {} if request.extras is None else taken_over(request.extras, OWN, messages.losses)
+    body.update((name, Fragment(raw)) for name, raw in own.items())
+    if request.metadata:
+        if own.get("store") == _TRUE:
+            body["metadata"] = dict(request.metadata)
+        else:  # the vendor takes them "only when 'store' is enabled"
+            messages.lose("metadata", severity=Severity.COSMETIC)

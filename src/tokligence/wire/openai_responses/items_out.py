@@ -94,6 +94,10 @@ class Items:
         if turns and turns[-1].role is _ASSISTANT:
             # Anthropic continues such a turn; OpenAI begins a new one.
             self.lose(turns[-1].path, LossReason.CONVERTED)
+        if not self.out and self.instructions is not None:
+            # The vendor demands an input: what the system says is one where nobody else speaks.
+            self.out.append({"type": "message", "role": "system", "content": self.instructions})
+            self.instructions = None
         return self.out
 
     def lose(

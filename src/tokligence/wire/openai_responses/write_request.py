@@ -44,7 +44,7 @@ from tokligence.conversation import (
 )
 from tokligence.wire.contract import ReplyMemory, Target, Written
 from tokligence.wire.lower import NAMESPACE_DESCRIPTION
-from tokligence.wire.openai.effort import effort_word
+from tokligence.wire.openai.effort import effort_word, takes_verbosity
 from tokligence.wire.openai.family import taken_over
 from tokligence.wire.openai.schema import as_parameters, strict_ready
 from tokligence.wire.openai.tiers import SERVICE_TIER
@@ -250,7 +250,10 @@ def _write_text(request: Request, target: Target, body: Json, items: Items) -> N
         if form is not None:
             text["format"] = form
     if request.verbosity is not None:
-        text["verbosity"] = request.verbosity
+        if takes_verbosity(request.verbosity, target.card):
+            text["verbosity"] = request.verbosity
+        else:
+            items.lose("verbosity", LossReason.MODEL_CAPABILITY)
     if text:
         body["text"] = text
 
