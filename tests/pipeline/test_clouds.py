@@ -435,6 +435,14 @@ async def test_azures_other_endpoints_are_passed_on_in_both_forms(bench: Bench, 
         assert (last.path, "limit=2" in last.query) == (files, True)
 
 
+@pytest.mark.parametrize(("version", "endpoints"), [("", {"chat", "responses"}), ("2024-10-21", {"chat"})])
+async def test_azures_present_addresses_have_responses_too(
+    bench: Bench, azure: clouds.Azure, version: str, endpoints: set[str]
+):
+    gate = await serve(bench, on_azure(azure, api_version=version))
+    assert set(gate.hub.state.providers["az"].targets) == endpoints
+
+
 async def test_a_deployments_model_is_known_by_its_makers_name(bench: Bench, azure: clouds.Azure):
     gate = await serve(bench, on_azure(azure))
     state = gate.hub.state

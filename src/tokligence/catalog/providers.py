@@ -188,8 +188,10 @@ _CLOUD_PATHS: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
 """What a cloud's own paths are made of; Gemini's have nothing but the model's name."""
 
 
-def from_cloud(name: str, cloud: Cloud, protocol: ProtocolId, base_url: str) -> ProviderRow:
-    """The row of a cloud's section. Claude's signatures are the same wherever the model runs
+def from_cloud(
+    name: str, cloud: Cloud, protocol: ProtocolId, base_url: str, *, responses: bool = False
+) -> ProviderRow:
+    """The row of a cloud's section. `responses`: it has that API too. Claude's signatures are the same wherever the model runs
     (platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-25)."""
     anthropic = protocol is ProtocolId.ANTHROPIC
     return ProviderRow(
@@ -200,6 +202,6 @@ def from_cloud(name: str, cloud: Cloud, protocol: ProtocolId, base_url: str) -> 
         base_url=base_url,
         auth=AuthStyle(cloud.auth),
         dialect=cloud.dialect,
-        paths=_CLOUD_PATHS[protocol],
+        paths={**_CLOUD_PATHS[protocol], **({"responses": "/responses"} if responses else {})},
         roots=_OPENAI_ROOT if cloud.platform else {},
     )

@@ -121,9 +121,10 @@ def _named_provider(section: ProviderSection, settings: Settings) -> Provider:
 def _cloud_provider(section: ProviderSection, settings: Settings) -> Provider:
     cloud, protocol = CLOUD[section.type], PROTOCOL_OF[section.protocol]
     url = address_of(section)
+    older = bool(section.api_version)
     if cloud.platform:
-        url = _azure_url(url, deployments=bool(section.api_version))
-    row = from_cloud(section.name, cloud, protocol, url)
+        url = _azure_url(url, deployments=older)
+    row = from_cloud(section.name, cloud, protocol, url, responses=cloud.platform and not older)
     provider = _ready(row, url, section.api_key, settings, own_endpoint=False)
     resold = Resold(cloud, cloud.like[section.protocol])
     return replace(provider, resold=resold, way=WAYS[cloud.id](section, provider))
