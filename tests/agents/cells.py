@@ -17,7 +17,9 @@ from tests.agents.task import Task, Turn
 from tests.cli.command import words_of
 from tests.e2e.daemon import Daemon, running
 from tests.fakes.anthropic import Anthropic
+from tests.fakes.gemini import Gemini
 from tests.fakes.openai import OpenAI
+from tests.fakes.openai_responses import OpenAIResponses
 from tests.fakes.scripted import ScriptedUpstream
 from tokligence.cli.clients import Facts, place_of
 from tokligence.cli.settings import with_ours
@@ -44,11 +46,17 @@ def compatible() -> OpenAI:
 
 
 VENDORS = {
-    "openai": Vendor(OpenAI, "gpt-5.1", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+    "openai": Vendor(OpenAIResponses, "gpt-5.1", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+    "google": Vendor(Gemini, "gemini-2.5-flash", "GOOGLE_BASE_URL", "GOOGLE_API_KEY"),
     "anthropic": Vendor(Anthropic, "claude-sonnet-4-5-20250929", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
     "llm": Vendor(compatible, "some-claude", "LLM_ENDPOINT", "LLM_API_KEY"),
 }
-OWN = {ProtocolId.OPENAI_CHAT: "llm", ProtocolId.ANTHROPIC: "anthropic"}
+OWN: dict[ProtocolId, Callable[[], Any]] = {
+    ProtocolId.OPENAI_CHAT: compatible,
+    ProtocolId.OPENAI_RESPONSES: lambda: OpenAIResponses(any_model=True),
+    ProtocolId.ANTHROPIC: Anthropic,
+    ProtocolId.GEMINI: Gemini,
+}
 """Who is asked directly in an agent's protocol."""
 
 
@@ -95,7 +103,7 @@ def directly(agent: Agent, root: Path) -> Outcome:
     """Asks a fake of the agent's own protocol, with the settings that the product writes, but its address."""
     task = agent.task
     place = Place.make(root, task)
-    upstream = VENDORS[OWN[agent.client.speaks]].fake()
+    upstream = OWN[agent.client.speaks]()
     brain = Brain(task, agent.hands, place.directory)
     brain.inhabit(upstream)
     with judged(upstream):
@@ -180,7 +188,7 @@ def _run(agent: Agent, task: Task, place: Place, gateway: Daemon, *, connected: 
     model = ("--model", agent.model)
     if connected:
         key = ("--key", CLIENT_KEY)
-        tgw(gateway.home, "connect", agent.id, *model, *key, "--no-probe", environ=environ)
+        tgw(gateway.home, "connect", agent.client.id, *model, *key, "--no-probe", environ=environ)
         return start(agent, [agent.client.program, *words], environ, place.directory)
     ours = environ | {"TOKLIGENCE_HOME": str(gateway.home)}
     command = words_of("run", "--key", CLIENT_KEY, agent.client.program, *model, *words)

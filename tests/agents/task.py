@@ -8,7 +8,7 @@ upstream that fails before it answers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.fakes.replies import Failure
 
@@ -104,15 +104,46 @@ MEND = Task(
             saw=("result = price", "Żółw 12"),
             failures=(RATE_LIMITED,),
         ),
-        Turn((Run('python3 check.py && echo "done: $PWD" && printf "%s\\n" "ü \\"x\\""'),)),
         Turn(
-            (Write("report.md", REPORT), Run("wc -l prices.py")),
+            (
+                Say("Does it add up now?"),
+                Run('python3 check.py && echo "done: $PWD" && printf "%s\\n" "ü \\"x\\""'),
+            )
+        ),
+        Turn(
+            (Say("It does."), Write("report.md", REPORT), Run("wc -l prices.py")),
             saw=("total: 42", 'ü "x"'),
             failures=(OVERLOADED,),
         ),
         Turn((Say(FAREWELL),), saw=("5 prices.py",)),
     ),
     after={"prices.py": BROKEN.replace(LINE, MENDED), "report.md": REPORT},
+)
+
+
+def _overloaded(task: Task) -> Task:
+    """For an agent that gives up where it is told to ask less often."""
+
+    def softened(turn: Turn) -> Turn:
+        return replace(turn, failures=tuple(OVERLOADED for _ in turn.failures))
+
+    return replace(task, turns=tuple(map(softened, task.turns)))
+
+
+def _one_by_one(task: Task) -> Task:
+    """For a model that may only do one thing at a time."""
+    turns: list[Turn] = []
+    for turn in task.turns:
+        says = tuple(part for part in turn.parts if isinstance(part, Say))
+        acts = [part for part in turn.parts if not isinstance(part, Say)]
+        turns.append(replace(turn, parts=(*says, *acts[:1])))
+        turns += [Turn((act,)) for act in acts[1:]]
+    return replace(task, turns=tuple(turns))
+
+
+MEND_OVERLOADED = _overloaded(MEND)
+MEND_ONE_BY_ONE = _one_by_one(
+    replace(MEND_OVERLOADED, turns=tuple(replace(t, saw=()) for t in MEND_OVERLOADED.turns))
 )
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.agents import AIDER, CLAUDE_CODE, OPENCODE, Agent
+from tests.agents.agents import (
+    AIDER,
+    CLAUDE_CODE,
+    CODEX,
+    CODEX_CODE,
+    CODEX_FREEFORM,
+    OPENCODE,
+    Agent,
+)
 from tests.agents.cells import Cell, through_gateway
 from tests.agents.conftest import Measure
 from tests.agents.task import Task
@@ -17,6 +25,13 @@ pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 CELLS = [
     (CLAUDE_CODE, "openai"),
     (CLAUDE_CODE, "anthropic"),
+    (CODEX, "anthropic"),
+    (CODEX, "llm"),
+    (CODEX_FREEFORM, "openai"),
+    (CODEX_FREEFORM, "anthropic"),
+    (CODEX_CODE, "openai"),
+    (CODEX_CODE, "anthropic"),
+    (CODEX_CODE, "llm"),
     (OPENCODE, "anthropic"),
     (OPENCODE, "llm"),
     (AIDER, "anthropic"),
@@ -51,6 +66,7 @@ def test_an_agent_does_the_same_through_the_gateway(
 
 SWITCHES = [
     (CLAUDE_CODE, {0: "anthropic", 2: "openai"}),
+    (CODEX_FREEFORM, {0: "openai", 2: "anthropic", 3: "openai", 4: "llm"}),
     (OPENCODE, {0: "anthropic", 2: "llm", 3: "anthropic", 4: "llm"}),
 ]
 

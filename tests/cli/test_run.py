@@ -30,6 +30,7 @@ sys.exit(7)
 def installed(tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Programs of all clients' names, which tell how they were started and end with 7."""
     directory = tmp_path / "bin"
+    home.settings["HOME"] = str(tmp_path / "nobody")
     directory.mkdir()
     for client in CLIENTS:
         program = directory / client.program
@@ -72,17 +73,38 @@ def test_claude_code_gets_no_second_credential(home: Home, gateway: Live, instal
     assert told.words == ["--settings", settings, "-p", "hi"]
 
 
-def test_gemini_cli_is_told_how_to_log_in_by_a_file_of_ours(
-    home: Home, gateway: Live, installed: Path
+def test_gemini_cli_gets_its_users_settings_with_ours_in_them(
+    home: Home, gateway: Live, installed: Path, tmp_path: Path
 ) -> None:
-    told = Told(home.tgw("run", "gemini", "--model=loopback"))
-    file = Path(told.environ["GEMINI_CLI_SYSTEM_SETTINGS_PATH"])
-    assert file.parent == home.root / "run"
-    assert json.loads(file.read_text()) == {
+    theirs = tmp_path / ".gemini"
+    theirs.mkdir()
+    (theirs / "settings.json").write_text(
+        '{"ui": {"theme": "x"}, "security": {"auth": {"selectedType": "oauth"}}}'
+    )
+    (theirs / ".env").write_text("A=1\nGEMINI_API_KEY=theirs\n")
+    before = {file.name: file.read_bytes() for file in theirs.iterdir()}
+    for _ in range(2):
+        told = Told(home.tgw("run", "gemini", "--model=loopback", HOME=str(tmp_path)))
+    directory = Path(told.environ["GEMINI_CLI_HOME"])
+    assert directory == home.root / "clients" / "gemini-cli"
+    assert json.loads((directory / ".gemini/settings.json").read_text()) == {
+        "ui": {"theme": "x"},
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "model": {"name": "loopback"},
     }
+    assert (directory / ".gemini/.env").read_text().count("GEMINI_API_KEY=any-key") == 1
     assert told.words == ["--model", "loopback"]
+    assert {file.name: file.read_bytes() for file in theirs.iterdir()} == before
+
+
+def test_settings_that_cannot_be_read_are_told(
+    home: Home, gateway: Live, installed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".gemini").mkdir()
+    (tmp_path / ".gemini/settings.json").write_text("{")
+    said = home.tgw("run", "gemini", HOME=str(tmp_path))
+    assert said.status == 1
+    assert "settings.json cannot be read: line 1 is not JSON" in said.err
 
 
 def test_opencode_gets_its_configuration_in_a_variable(home: Home, gateway: Live, installed: Path) -> None:

@@ -69,7 +69,9 @@ STOPPABLE = ("o1", "o3-mini")
 
 # What OpenAI-compatible servers (vLLM, llama.cpp, OpenRouter) take besides, and send.
 COMPATIBLE_FIELDS = frozenset({"top_k", "min_p", "repetition_penalty", "chat_template_kwargs", "reasoning"})
-COMPATIBLE_MESSAGE_FIELDS = frozenset({"cache_control", "reasoning", "reasoning_content", "reasoning_details"})
+COMPATIBLE_MESSAGE_FIELDS = frozenset(
+    {"cache_control", "reasoning", "reasoning_content", "reasoning_details"}
+)
 
 
 def violations(body: Any, *, compatible: bool) -> Iterator[Violation]:

@@ -59,9 +59,10 @@ class Client(Struct, frozen=True):
     """`speaks`: its protocol. `directory`: of its settings, which `variable` names if it is set, and then `below`
     stands within. `model`: asked for where the user has chosen none; "": the first one that the gateway has.
 
-    Of `tgw run`: `environ`: set, where `{config}` is the text of the first settings file with nothing but ours in it
-    and `{config_file}` a file of such; `unset`: taken away, for they would lead the client elsewhere; `arguments` stand
-    before the user's, `model_arguments` too, if there is a model."""
+    Of `tgw run`: `environ`: set, where `{config}` is the text of the first settings file with nothing but ours in it,
+    and `{settings_home}` a directory of ours that stands for the user's, with copies of the settings files and ours in
+    them; `unset`: taken away, for they would lead the client elsewhere; `arguments` stand before the user's,
+    `model_arguments` too, if there is a model."""
 
     id: str
     title: str
@@ -207,7 +208,8 @@ CLIENTS: Final[tuple[Client, ...]] = (
             {
                 "GOOGLE_GEMINI_BASE_URL": "{gemini}",
                 "GEMINI_API_KEY": "{key}",
-                "GEMINI_CLI_SYSTEM_SETTINGS_PATH": "{config_file}",
+                # No variable says which of its ways to log in is meant, and one in the user's settings would win.
+                "GEMINI_CLI_HOME": "{settings_home}",
             }
         ),
         unset=_VERTEX,

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from tokligence.cli import daemon, gateway
-from tokligence.cli.clients import NAMES, Client, Facts, config_text, filled
+from tokligence.cli.clients import NAMES, Client, Facts, config_text, filled, place_of
+from tokligence.cli.settings import NOT_CHANGEABLE, with_ours
 from tokligence.cli.terminal import CommandFailed
 from tokligence.config.edit import replace_file
 from tokligence.config.home import Home
+from tokligence.config.ini import read_text
 from tokligence.config.load import process_environ
 
 NOT_FOUND = 127
@@ -71,17 +74,28 @@ def arguments_of(client: Client, facts: Facts) -> list[str]:
 
 
 def environment_of(client: Client, facts: Facts, environ: Mapping[str, str], home: Home) -> dict[str, str]:
-    """The client's environment. Writes what the client reads from a file into our home."""
+    """The client's environment. Writes what the client must read from a file into our home."""
     kept = {name: value for name, value in environ.items() if name not in client.unset}
+    directory = home.root / "clients" / client.id
+    if any("{settings_home}" in template for template in client.environ.values()):
+        copy_settings(client, facts, environ, directory / client.below)
     config = config_text(client, facts)
-    file = home.run_dir / f"{client.id}.json"
-    if any("{config_file}" in template for template in client.environ.values()):
-        replace_file(file, config, private=True)
     for name, template in client.environ.items():
-        value = filled(template, facts, config=config, config_file=str(file))
+        value = filled(template, facts, config=config, settings_home=str(directory))
         if value is not None:
             kept[name] = value
     return kept
+
+
+def copy_settings(client: Client, facts: Facts, environ: Mapping[str, str], directory: Path) -> None:
+    """Writes the user's settings of the client, with ours in them, into `directory`. Raises `CommandFailed`."""
+    for file in client.files:
+        source = place_of(client, file, environ)
+        try:
+            text, _ = with_ours(read_text(source) or "", file, facts)
+        except NOT_CHANGEABLE as error:
+            raise CommandFailed(f"{source} cannot be read: {error}") from None
+        replace_file(directory / source.name, text, private=True)
 
 
 def start(command: list[str], environ: Mapping[str, str]) -> int:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,9 @@ from tokligence.cli.terminal import CommandFailed
 from tokligence.config.edit import replace_file
 from tokligence.config.home import Home
 from tokligence.config.ini import read_text
+
+NOT_CHANGEABLE: Final = (jsonc.NotJson, marked.Unsafe)
+"""What a file that our settings do not fit into raises."""
 
 
 class Taken(Struct, frozen=True):
@@ -130,7 +133,7 @@ def put_in(client: Client, facts: Facts, record: Record, environ: Mapping[str, s
         clean = before if recorded is None else without(path, before, recorded, file.syntax).after
         try:
             after, taken = with_ours(clean or "", file, facts)
-        except (jsonc.NotJson, marked.Unsafe) as error:
+        except NOT_CHANGEABLE as error:
             raise CommandFailed(f"{path} cannot be changed: {error}") from None
         changes.append(Change(path, before, after, taken))
     return changes
@@ -147,7 +150,7 @@ def take_out(client: Client, record: Record) -> list[Change]:
 
 
 def with_ours(text: str, file: SettingsFile, facts: Facts) -> tuple[str, tuple[Taken, ...]]:
-    """`text` with our settings, and what they replaced. Raises `NotJson`, `Unsafe`."""
+    """`text` with our settings, and what they replaced. Raises one of `NOT_CHANGEABLE`."""
     values = settings_of(file, facts)
     crlf = 0 < text.count("\n") == text.count("\r\n")
     text = text.replace("\r\n", "\n") if crlf else text
@@ -158,7 +161,7 @@ def with_ours(text: str, file: SettingsFile, facts: Facts) -> tuple[str, tuple[T
             taken.append(_slot(text, path, value))
             text = jsonc.put(text, path, value)
     else:
-        text = marked.put(text, file.syntax, values)
+        text = marked.put(marked.take_out(text), file.syntax, values)
     return (text.replace("\n", "\r\n") if crlf else text), tuple(taken)
 
 
