@@ -14,7 +14,7 @@ from tokligence.wire.places import item_path
         ("input.content[0]", "input"),
         ("input[2].content[1]", "input[2].content[1]"),
         ("input[7].output.content[1].source", "input[7].output[1].source"),
-        ("input[7].output.is_error", "input[7].output.is_error"),
+        ("input[7].output.caller", "input[7].caller"),
         ("input[3;4.0;4.1;5;].content[0]", "input[3]"),
         ("input[3;4.0;4.1;5;].content[2].annotations", "input[4].content[1].annotations"),
         ("input[3;4.0;4.1;5;].content[3].arguments", "input[5].arguments"),

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_RESULT: Final = re.compile(r"^(input\[\d+\])\.output(?=\.)")
+"""A field of a result's own, which its turn names by the result's content."""
+
 _ITEMS: Final = re.compile(r"input\[([\d.;]+);\](?:\.content\[(\d+)\])?(.*)", re.DOTALL)
 
 
@@ -20,7 +23,7 @@ def item_path(path: str) -> str:
         return "input"  # a string
     items = _ITEMS.fullmatch(path)
     if items is None:
-        return path.replace(".output.content[", ".output[")
+        return _RESULT.sub(r"\1", path.replace(".output.content[", ".output["), count=1)
     places = items.group(1).split(";")
     if items.group(2) is None:
         return f"input[{places[0].split('.')[0]}]{items.group(3)}"

@@ -542,10 +542,9 @@ def test_reasoning_is_asked_for_by_effort_and_shown_by_summary(
     assert (request.reasoning, request.extras, request.losses) == (reasoning, None, ())
 
 
-def test_a_kind_of_summary_is_not_carried_over() -> None:
-    assert read(reasoning={"summary": "detailed"}).losses == (
-        Loss("reasoning.summary", LossReason.CONVERTED, C),
-    )
+@pytest.mark.parametrize("name", ["summary", "generate_summary"])
+def test_a_kind_of_summary_is_not_carried_over(name: str) -> None:
+    assert read(reasoning={name: "detailed"}).losses == (Loss(f"reasoning.{name}", LossReason.CONVERTED, C),)
 
 
 def test_structured_output_is_a_format() -> None:

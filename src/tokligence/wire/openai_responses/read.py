@@ -179,7 +179,8 @@ def _read_reasoning(options: ReasoningOptions, losses: list[Loss]) -> Reasoning 
     """Without an effort the model decides as it does by itself: nothing is asked for but, perhaps, a summary."""
     summary = options.summary or options.generate_summary
     if summary in ("concise", "detailed"):
-        losses.append(Loss("reasoning.summary", LossReason.CONVERTED, Severity.COSMETIC))
+        name = "summary" if options.summary else "generate_summary"
+        losses.append(Loss(f"reasoning.{name}", LossReason.CONVERTED, Severity.COSMETIC))
     effort = options.effort
     if effort is None and summary is None:
         return None
