@@ -20,12 +20,13 @@ def price(usage: Usage, price: Price) -> int:
     prompt = usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
     if price.long is not None:
         price = at_length(price, prompt)
-    cost = (
-        usage.input * price.input
-        + usage.cache_read * price.cache_read
-        + usage.cache_write_5m * price.cache_write_5m
-        + usage.cache_write_1h * price.cache_write_1h
-        + usage.output * price.output
-        + usage.web_searches * price.web_search
-    )
+    cost = usage.input * price.input + usage.output * price.output
+    if prompt != usage.input:
+        cost += (
+            usage.cache_read * price.cache_read
+            + usage.cache_write_5m * price.cache_write_5m
+            + usage.cache_write_1h * price.cache_write_1h
+        )
+    if usage.web_searches:
+        cost += usage.web_searches * price.web_search
     return cost if cost <= MAX_COST else MAX_COST

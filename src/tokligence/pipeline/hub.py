@@ -90,13 +90,14 @@ class State(Struct, frozen=True):
 
 class Hub:
     """Shared by all calls. `state` is replaced on reload; a running call keeps the one it began with. `plans`: what has been
-    worked out of the state; `hop_lines`: our header of that name."""
+    worked out of the state; `hop_lines`: our header of that name; `new_id`: of `ids`."""
 
     def __init__(self, state: State, client: Client, meter: Meter, ids: IdSource) -> None:
         self.plans = Plans(state)
         self.client = client
         self.meter = meter
         self.ids = ids
+        self.new_id = ids.new
         self.hop = (HOP, ids.stem.encode())
         self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()

@@ -42,42 +42,53 @@ from tokligence.conversation import (
     UsageSeen,
 )
 from tokligence.errors import GatewayError
-from tokligence.pipeline.estimate import BYTES_PER_TOKEN, part_bytes, request_tokens, tokens_of
+from tokligence.pipeline.estimate import BYTES_PER_TOKEN, part_bytes, request_tokens, tokens_of, utf8
 
 NOTHING: Final = "There is no text to echo."
 MAX_PAUSE_MS: Final = 600_000
 FRAGMENT: Final = 8
 """Characters of tool arguments in one stream event."""
 
+_COMMAND = re.compile(r"\s*(?:tool|sleep|fail):")
 _TOOL = re.compile(r"\s*tool:(\S+)\s*(.*)", re.DOTALL)
 _SLEEP = re.compile(r"\s*sleep:(\d{1,9})\b")
 _FAIL = re.compile(r"\s*fail:([45]\d\d)\s*")
 _WORD = re.compile(r"\S+\s*|\s+")
 
+# Members looked up on their class cost several times as much.
+_USER = Role.USER
+_STOP = FinishReason.STOP
+
 
 def pause_s(request: Request) -> float:
     """Seconds to wait before answering; 0 unless the text asks for it."""
-    asked = _SLEEP.match(_command(request))
+    text = _text(_last_user_turn(request))
+    asked = _SLEEP.match(text) if _COMMAND.match(text) else None
     return min(int(asked[1]), MAX_PAUSE_MS) / 1000 if asked else 0.0
 
 
 def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response:
     """The whole answer. `now`: Unix seconds. Raises `upstream.error` with the status that the text asks for."""
-    command = _command(request)
-    failure = _FAIL.fullmatch(command)
-    if failure:
-        reason = f"the text asked for status {failure[1]}"
-        raise GatewayError("upstream.error", status=int(failure[1]), provider="loopback", reason=reason)
-    part, finish, sequence = _content(request, command, new_id)
-    return Response(
-        id=new_id("msg_"),
-        model=request.model,
-        parts=(part,),
-        finish=finish,
-        stop_sequence=sequence,
-        usage=Usage(input=request_tokens(request), output=tokens_of(part_bytes(part)), exact=False),
+    turn = _last_user_turn(request)
+    text = _text(turn)
+    if _COMMAND.match(text):
+        failure = _FAIL.fullmatch(text)
+        if failure:
+            reason = f"the text asked for status {failure[1]}"
+            raise GatewayError("upstream.error", status=int(failure[1]), provider="loopback", reason=reason)
+        called = _called(request, text, new_id)
+    else:
+        called = None
+    part, finish, sequence = called or _echoed(request, turn, text)
+    return Response(  # by position: names would take several times as long
+        new_id("msg_"),
+        request.model,
+        (part,),
+        finish,
+        sequence,
+        Usage(input=request_tokens(request), output=tokens_of(part_bytes(part)), exact=False),
         created=now,
-        losses=_ignored(request),
+        losses=() if turn is None else _ignored(turn),
     )
 
 
@@ -100,31 +111,39 @@ def events(response: Response) -> Iterator[StreamEvent]:
 
 
 def _last_user_turn(request: Request) -> Turn | None:
-    return next((turn for turn in reversed(request.turns) if turn.role is Role.USER), None)
+    for turn in reversed(request.turns):
+        if turn.role is _USER:
+            return turn
+    return None
 
 
-def _command(request: Request) -> str:
-    """The text of the last user turn; results of tools are not commands."""
-    turn = _last_user_turn(request)
-    return "".join(part.text for part in turn.parts if isinstance(part, Text)) if turn else ""
+def _text(turn: Turn | None) -> str:
+    """The text of the turn; results of tools are not commands."""
+    if turn is None:
+        return ""
+    parts = turn.parts
+    if len(parts) == 1 and type(parts[0]) is Text:
+        return parts[0].text
+    return "".join([part.text for part in parts if isinstance(part, Text)])
 
 
-def _content(
-    request: Request, command: str, new_id: Callable[[str], str]
-) -> tuple[Part, FinishReason, str | None]:
-    call = _TOOL.fullmatch(command)
-    if call and _may_call(request, call[1]):
-        arguments, whole = _cut(call[2].strip() or "{}", request.max_tokens)
-        return (
-            ToolCall(new_id("call_"), call[1], arguments),
-            FinishReason.TOOL_CALLS if whole else FinishReason.LENGTH,
-            None,
-        )
-    text, sequence = _stopped(command or _results(request) or NOTHING, request.stop)
+def _called(
+    request: Request, text: str, new_id: Callable[[str], str]
+) -> tuple[Part, FinishReason, str | None] | None:
+    call = _TOOL.fullmatch(text)
+    if call is None or not _may_call(request, call[1]):
+        return None
+    arguments, whole = _cut(call[2].strip() or "{}", request.max_tokens)
+    finish = FinishReason.TOOL_CALLS if whole else FinishReason.LENGTH
+    return ToolCall(new_id("call_"), call[1], arguments), finish, None
+
+
+def _echoed(request: Request, turn: Turn | None, text: str) -> tuple[Part, FinishReason, str | None]:
+    text, sequence = _stopped(text or _results(turn) or NOTHING, request.stop)
     text, whole = _cut(text, request.max_tokens)
     if not whole:
         return Text(text), FinishReason.LENGTH, None
-    return Text(text), FinishReason.STOP if sequence is None else FinishReason.STOP_SEQUENCE, sequence
+    return Text(text), _STOP if sequence is None else FinishReason.STOP_SEQUENCE, sequence
 
 
 def _may_call(request: Request, name: str) -> bool:
@@ -133,14 +152,15 @@ def _may_call(request: Request, name: str) -> bool:
     return any(isinstance(tool, Tool) and tool.name == name for tool in request.tools)
 
 
-def _results(request: Request) -> str:
-    turn = _last_user_turn(request)
+def _results(turn: Turn | None) -> str:
     results = [part for part in turn.parts if isinstance(part, ToolResult)] if turn else []
     return "".join(part.text for result in results for part in result.parts if isinstance(part, Text))
 
 
 def _stopped(text: str, sequences: tuple[str, ...]) -> tuple[str, str | None]:
     """The text up to the stop sequence that comes first in it, and that sequence."""
+    if not sequences:
+        return text, None
     found = [(text.find(sequence), sequence) for sequence in sequences if sequence and sequence in text]
     if not found:
         return text, None
@@ -152,24 +172,23 @@ def _cut(text: str, max_tokens: int | None) -> tuple[str, bool]:
     """As much of the text as `max_tokens` allow, whole characters only; whether that is all of it."""
     if max_tokens is None:
         return text, True
-    raw = text.encode()
     limit = max_tokens * BYTES_PER_TOKEN
-    return (text, True) if len(raw) <= limit else (raw[:limit].decode("utf-8", "ignore"), False)
+    if utf8(text) <= limit:
+        return text, True
+    raw = text.encode()
+    return raw[:limit].decode("utf-8", "ignore"), False
 
 
 # --- what it counts and leaves out ----------------------------------------------------------------------
 
 
-def _ignored(request: Request) -> tuple[Loss, ...]:
+def _ignored(turn: Turn) -> tuple[Loss, ...]:
     """A note for each part of the last user turn that the echo leaves out."""
-    turn = _last_user_turn(request)
-    if turn is None:
-        return ()
-    return tuple(
-        Loss(f"{turn.path}.content[{index}]", LossReason.UNSUPPORTED)
-        for index, part in enumerate(turn.parts)
-        if not isinstance(part, Text | ToolResult)
-    )
+    losses = []
+    for index, part in enumerate(turn.parts):
+        if type(part) is not Text and type(part) is not ToolResult:
+            losses.append(Loss(f"{turn.path}.content[{index}]", LossReason.UNSUPPORTED))
+    return tuple(losses)
 
 
 def _pieces(part: Part) -> tuple[Part, list[str]]:

@@ -22,15 +22,17 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
     """Answer from the request itself. Raises `upstream.error` if its text asks for one."""
     call.refuse_losses()
     call.begin()
-    leave_with_client(call.sink)
     pause = pause_s(request)
+    if pause or request.stream:
+        leave_with_client(call.sink)
     if pause:
         call.wait()
         await asyncio.sleep(pause)
         call.arrived()
     trace = call.trace
-    response = answer(request, call.hub.ids.new, trace.started_us // 1_000_000)
-    trace.losses.extend(response.losses)
+    response = answer(request, call.hub.new_id, trace.started_us // 1_000_000)
+    if response.losses:
+        trace.losses.extend(response.losses)
     context = call.context(request)
     if request.stream:
         stream = Translated(call, context, [])
@@ -45,8 +47,11 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
             stream.opening.abandon()
         return
     reply = call.codec.write_response(response, context)
-    trace.losses.extend(reply.losses)
+    if reply.losses:
+        trace.losses.extend(reply.losses)
     trace.usage = response.usage
     call.content_seen()
     call.end(200)
-    call.sink.whole(200, [*call.head(translated=True), JSON], reply.body)
+    headers = call.head(translated=True)
+    headers.append(JSON)
+    call.sink.whole(200, headers, reply.body)

@@ -106,7 +106,8 @@ class Trace:
         us = self.overhead_us
         if us is None:
             us = int((perf_counter() - self.received - self.waited) * 1e6)
-            self.overhead_us = us = us if us > 0 else 0
+            us = max(us, 0)
+            self.overhead_us = us
         return us
 
     def price(self) -> None:
@@ -174,23 +175,28 @@ class Meter:
 
 def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code: str | None) -> CallEnded:
     usage, principal, received = trace.usage, trace.principal, trace.received
-    served, upstream, first = trace.model_served, trace.upstream_protocol, trace.first_content
+    asked, served, upstream = trace.model_asked, trace.model_served, trace.upstream_protocol
+    first, cost, card = trace.first_content, trace.cost, trace.card
     if usage is None:
         usage, source = _NOTHING, _NONE
     else:
         source = _EXACT if usage.exact else _ESTIMATED
+    if len(asked) > NAME_LIMIT:
+        asked = asked[:NAME_LIMIT]
+    if served is not None and len(served) > NAME_LIMIT:
+        served = served[:NAME_LIMIT]
     return CallEnded(
         trace.request_id,
         trace.started_us,
         trace.route,
         _WORD[trace.protocol],
         trace.stream,
-        trace.model_asked[:NAME_LIMIT],
+        asked,
         principal.key_name,
         principal.user,
         principal.team,
         None if upstream is None else _WORD[upstream],
-        None if served is None else served[:NAME_LIMIT],
+        served,
         trace.provider,
         None,
         status,
@@ -204,8 +210,8 @@ def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code:
         usage.output,
         usage.reasoning,
         source,
-        trace.cost,
-        trace.card.price.date if trace.cost is not None and trace.card and trace.card.price else None,
+        cost,
+        None if cost is None or card is None or card.price is None else card.price.date,
         int((now - received) * 1e6),
         None if first is None else int((first - received) * 1e6),
         loss_text(trace.losses) if trace.losses else None,

@@ -30,9 +30,11 @@ MOST: Final = 1024
 _NEVER: Final = ChatTools.NEVER
 _RESPONSES: Final = ProtocolId.OPENAI_RESPONSES
 
+_MODEL: Final = b"model"
 _MARK: Final = b'"model"'
 _NEAR: Final = 2048
-"""Bytes at either end of a request in which its model's name is looked for: no client puts it amid long messages."""
+"""Bytes at the end of a request in which its model's name is looked for, if it is not the first thing said."""
+_FIRST: Final = 256
 _QUOTE: Final = b'"'
 
 
@@ -78,11 +80,12 @@ class Plans:
     def foreseen(self, protocol: ProtocolId, body: bytes) -> Plan | None:
         """The plan for the model that the request seems to name, if there is one already. It only seems so: what looks
         like a name may stand anywhere, so whoever reads the request has to compare."""
-        at = body.find(_MARK, 0, _NEAR)
+        parts = body[:_FIRST].split(_QUOTE, 4)
+        if len(parts) == 5 and parts[1] == _MODEL:
+            return self._plans.get((protocol, parts[3]))
+        at = body.rfind(_MARK, max(0, len(body) - _NEAR))
         if at < 0:
-            at = body.rfind(_MARK, max(_NEAR, len(body) - _NEAR))
-            if at < 0:
-                return None
+            return None
         start = body.find(_QUOTE, at + len(_MARK)) + 1
         return self._plans.get((protocol, body[start : body.find(_QUOTE, start)]))
 
