@@ -7,7 +7,7 @@ import pytest
 from tokligence.config.schema import FIELDS, SECRET_NAMES, ClientKey, ProviderSection, Settings
 from tokligence.edge.derive import OF_CLIENT, client_options, limits, provider_states, proxies_of, secrets_of
 from tokligence.edge.paths import Shape
-from tokligence.edge.refusal import WRITERS, refusal
+from tokligence.edge.refusal import refusal, write_error
 from tokligence.errors import ERRORS, GatewayError
 from tokligence.upstream.client import Options
 from tokligence.wire.contract import ErrorView
@@ -86,10 +86,10 @@ def test_proxies_are_read_as_curl_reads_them(environ: dict[str, str], https: str
 def test_every_status_of_ours_has_a_word_for_google() -> None:
     words = set(STATUS_WORD.values())
     for spec in ERRORS.values():
-        body = WRITERS[Shape.GOOGLE](ErrorView(status=spec.status, message="m", request_id="r", code="c"))
+        body = write_error(Shape.GOOGLE, ErrorView(status=spec.status, message="m", request_id="r", code="c"))
         assert any(f'"status":"{word}"'.encode() in body for word in words)
-    assert b'"INVALID_ARGUMENT"' in WRITERS[Shape.GOOGLE](ErrorView(418, "m", "r", "c"))
-    assert b'"INTERNAL"' in WRITERS[Shape.GOOGLE](ErrorView(599, "m", "r", "c"))
+    assert b'"INVALID_ARGUMENT"' in write_error(Shape.GOOGLE, ErrorView(418, "m", "r", "c"))
+    assert b'"INTERNAL"' in write_error(Shape.GOOGLE, ErrorView(599, "m", "r", "c"))
 
 
 def test_a_refusal_says_when_to_come_back_and_whether() -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Event, WriteTransport
 from collections.abc import Callable
-from email.utils import formatdate
 from enum import IntEnum
 from http import HTTPStatus
+from time import gmtime
 from typing import Final, Protocol
 
 from tokligence.pipeline.contract import Headers
@@ -21,6 +21,8 @@ _KEEP_ALIVE: Final = b"connection: keep-alive"
 _CHUNKED: Final = b"transfer-encoding: chunked"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _UNKNOWN_LENGTH: Final = -1
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BODILESS: Final = frozenset((204, 304))
 _USUAL: Final = (200, 400, 401, 403, 404, 429, 500, 502, 503, 529)
 _KNOWN: Final = frozenset(int(status) for status in HTTPStatus)
@@ -50,6 +52,13 @@ def _lay_out(names: tuple[bytes, ...]) -> bytes:
             _layouts.clear()
         _layouts[names] = layout
     return layout
+
+
+def http_date(second: int) -> str:
+    """RFC 9110, 5.6.7. `second`: Unix. (`email.utils` has it too, with a package that takes its time to load.)"""
+    year, month, day, hour, minute, sec, weekday, *_ = gmtime(second)
+    names = f"{_WEEKDAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year}"
+    return f"{names} {hour:02}:{minute:02}:{sec:02} GMT"
 
 
 class StatusLines:
@@ -82,7 +91,7 @@ class StatusLines:
             self._make()
 
     def _make(self) -> None:
-        self.date = b"date: " + formatdate(self._second, usegmt=True).encode()
+        self.date = b"date: " + http_date(self._second).encode()
         self._all.clear()
         self.usual = {} if self._draining else {status: self.of(status) for status in _USUAL}
 

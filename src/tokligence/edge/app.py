@@ -24,7 +24,7 @@ from tokligence.edge.paths import (
     find,
     is_shared,
 )
-from tokligence.edge.refusal import JSON, refusal
+from tokligence.edge.refusal import JSON, PROTOCOL, refusal
 from tokligence.edge.responses import ResponsesPaths
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
@@ -35,7 +35,6 @@ from tokligence.pipeline.listing import Listing
 from tokligence.pipeline.outbound import hop_of
 from tokligence.pipeline.passthrough import PassedCall
 from tokligence.wire.contract import Codec
-from tokligence.wire.gemini.asked import AskedGemini
 from tokligence.wire.gemini.paths import Method, parse_target, without_alt
 from tokligence.wire.registry import CODECS
 
@@ -45,12 +44,6 @@ JSON_TYPES: Final = (b"application/json", b"text/json")
 
 
 SENT_BY: Final = {b"anthropic-version": Shape.ANTHROPIC, b"x-goog-api-key": Shape.GOOGLE}
-PROTOCOL: Final = {
-    Shape.OPENAI: ProtocolId.OPENAI_CHAT,
-    Shape.ANTHROPIC: ProtocolId.ANTHROPIC,
-    Shape.GOOGLE: ProtocolId.GEMINI,
-}
-"""Whose lists of models have a shape."""
 
 
 class Control(Protocol):
@@ -222,6 +215,8 @@ class App:
         assert asked is not None, "the path was found by it"
         call.path = f"{GOOGLE_VERSION}models:{asked.method}"
         call.query = without_alt(call.query)
+        from tokligence.wire.gemini.asked import AskedGemini  # with it comes the whole protocol
+
         codec = AskedGemini(asked)
         if asked.method is Method.COUNT:
             await count_tokens(self.hub, call, sink, endpoint.protocol, codec)

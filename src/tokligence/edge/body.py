@@ -9,14 +9,9 @@ from __future__ import annotations
 import io
 import sys
 import zlib
-from typing import Protocol
+from typing import Any, Protocol
 
 from tokligence.errors import GatewayError
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
-else:
-    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 ZSTD_WINDOW_LOG = 23
 """8 MiB, the window that RFC 9659 (read 2026-11-24) allows to the content coding: a few bytes must not be able
@@ -109,19 +104,21 @@ class GzipBody:
 class ZstdBody:
     """RFC 8878: one or more frames, one after the other."""
 
-    __slots__ = ("_begun", "_decoder", "_limit", "_parts", "_plain")
+    __slots__ = ("_begun", "_decoder", "_limit", "_parts", "_plain", "_zstd")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._plain = PlainBody(limit)
-        self._decoder = _zstd_decoder()
+        # Not loaded with this module: it takes its time, and few bodies need it.
+        self._zstd = _zstd()
+        self._decoder = self._new_decoder()
         self._begun = False
         self._parts = 1
 
     def feed(self, data: bytes) -> None:
         while data:
             if self._decoder.eof:
-                self._decoder = _zstd_decoder()
+                self._decoder = self._new_decoder()
                 self._parts += 1
                 if self._parts > MAX_PARTS:
                     raise GatewayError("http.bad_encoding", encoding="zstd")
@@ -131,7 +128,7 @@ class ZstdBody:
                 self._plain.feed(piece)
                 while not self._decoder.needs_input and not self._decoder.eof:
                     self._plain.feed(self._decoder.decompress(b"", _room(self._limit, self._plain)))
-            except ZstdError:
+            except self._zstd.ZstdError:
                 raise GatewayError("http.bad_encoding", encoding="zstd") from None
             data = self._decoder.unused_data if self._decoder.eof else b""
 
@@ -140,9 +137,18 @@ class ZstdBody:
             raise GatewayError("http.bad_encoding", encoding="zstd")
         return self._plain.finish()
 
+    def _new_decoder(self) -> Any:
+        options = {self._zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+        return self._zstd.ZstdDecompressor(options=options)
 
-def _zstd_decoder() -> ZstdDecompressor:
-    return ZstdDecompressor(options={DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
+
+def _zstd() -> Any:
+    """The standard library's module, or its backport."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 def _room(limit: int, plain: PlainBody) -> int:

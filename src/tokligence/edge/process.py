@@ -61,6 +61,8 @@ WATCH_S: Final = 1.0
 """How often the configuration files are looked at."""
 FLUSH_S: Final = 0.2
 """How often buffered log lines reach the file."""
+LOAD_S: Final = 0.2
+"""How long the loop runs on between two protocols that are loaded beside the first answers."""
 
 Stamp = tuple[int, int] | None
 
@@ -140,6 +142,7 @@ class Gateway:
         self._seen = self._stamps()
         self._spawn(self._watch_files())
         self._spawn(self._flush_log())
+        self._spawn(self._load_the_rest())
 
     async def serve(self) -> None:
         """Until `stop`, then drains."""
@@ -198,6 +201,12 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _load_the_rest(self) -> None:
+        """What the first answer did not wait for: the protocols, one at a turn, before calls have to wait for them."""
+        for protocol in ProtocolId:
+            await asyncio.sleep(LOAD_S)
+            _ = CODECS[protocol]
 
     async def _flush_log(self) -> None:
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from tokligence.conversation import ProtocolId
@@ -14,11 +13,16 @@ from tokligence.wire.registry import CODECS
 
 JSON: Final = b"application/json"
 
-WRITERS: Final[dict[Shape, Callable[[ErrorView], bytes]]] = {
-    Shape.OPENAI: CODECS[ProtocolId.OPENAI_CHAT].write_error,
-    Shape.ANTHROPIC: CODECS[ProtocolId.ANTHROPIC].write_error,
-    Shape.GOOGLE: CODECS[ProtocolId.GEMINI].write_error,
+PROTOCOL: Final = {
+    Shape.OPENAI: ProtocolId.OPENAI_CHAT,
+    Shape.ANTHROPIC: ProtocolId.ANTHROPIC,
+    Shape.GOOGLE: ProtocolId.GEMINI,
 }
+"""Who writes errors, and lists of models, in a shape."""
+
+
+def write_error(shape: Shape, view: ErrorView) -> bytes:
+    return CODECS[PROTOCOL[shape]].write_error(view)
 
 
 def refusal(shape: Shape, error: GatewayError, request_id: str) -> tuple[Headers, bytes]:
@@ -40,7 +44,7 @@ def refusal(shape: Shape, error: GatewayError, request_id: str) -> tuple[Headers
         headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110, 15.5.2 demands one
     if error.code == "http.method_not_allowed":
         headers.append((b"allow", str(error.details["allowed"]).encode()))
-    return headers, WRITERS[shape](view)
+    return headers, write_error(shape, view)
 
 
 def refusal_at(path: str, error: GatewayError, request_id: str) -> tuple[Headers, bytes]:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
-import certifi
 import httptools
 
 from tokligence.upstream.connection import Connection
@@ -86,6 +85,8 @@ def trust_store() -> ssl.SSLContext:
     if not context.cert_store_stats()["x509_ca"] and not _has_certificates(
         ssl.get_default_verify_paths().capath
     ):
+        import certifi  # few systems need it, and it takes its time to load
+
         context.load_verify_locations(certifi.where())
     return context
 

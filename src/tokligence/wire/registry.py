@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from tokligence.conversation import ProtocolId
-from tokligence.wire import anthropic, gemini, openai_chat, openai_responses
 from tokligence.wire.anthropic.signatures import MARK
 from tokligence.wire.contract import Codec
 from tokligence.wire.openai_responses.reasoning import PREFIX
 
-CODECS: Final[dict[ProtocolId, Codec]] = {
-    ProtocolId.OPENAI_CHAT: openai_chat.CODEC,
-    ProtocolId.OPENAI_RESPONSES: openai_responses.CODEC,
-    ProtocolId.ANTHROPIC: anthropic.CODEC,
-    ProtocolId.GEMINI: gemini.CODEC,
+
+def _openai_chat() -> Codec:
+    from tokligence.wire.openai_chat.codec import CODEC
+
+    return CODEC
+
+
+def _openai_responses() -> Codec:
+    from tokligence.wire.openai_responses.codec import CODEC
+
+    return CODEC
+
+
+def _anthropic() -> Codec:
+    from tokligence.wire.anthropic.codec import CODEC
+
+    return CODEC
+
+
+def _gemini() -> Codec:
+    from tokligence.wire.gemini.codec import CODEC
+
+    return CODEC
+
+
+_LOADERS: Final[dict[ProtocolId, Callable[[], Codec]]] = {
+    ProtocolId.OPENAI_CHAT: _openai_chat,
+    ProtocolId.OPENAI_RESPONSES: _openai_responses,
+    ProtocolId.ANTHROPIC: _anthropic,
+    ProtocolId.GEMINI: _gemini,
 }
+
+
+class Codecs(dict[ProtocolId, Codec]):
+    """Each is loaded when it is first asked for: the protocols are most of what takes time to load, and a start waits
+    for none of them."""
+
+    def __missing__(self, protocol: ProtocolId) -> Codec:
+        codec = self[protocol] = _LOADERS[protocol]()
+        return codec
+
+
+CODECS: Final = Codecs()
 
 FOREIGN: Final[dict[ProtocolId, bytes]] = {
     ProtocolId.OPENAI_RESPONSES: PREFIX.encode(),

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tokligence.conversation import FinishReason, Response, Usage
+from tokligence.conversation import FinishReason, ProtocolId, Response, Usage
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Sink
 from tokligence.pipeline.estimate import request_tokens
@@ -37,7 +37,7 @@ from tokligence.pipeline.responses.items import (
 )
 from tokligence.pipeline.responses.store import Conversation, Owner, Store, StoredResponse
 from tokligence.wire.contract import ReplyContext
-from tokligence.wire.openai_responses import CODEC
+from tokligence.wire.registry import CODECS
 from tokligence.wire.splice import TopLevel
 
 Run = Callable[[Call, Sink], Awaitable[None]]
@@ -116,7 +116,7 @@ class Responses:
         new_id = self._hub.ids.new
         context = ReplyContext(new_id("req_"), int(time()), new_id, request=call.body)
         empty = Response(new_id("resp_"), model, (), FinishReason.STOP, usage=Usage())
-        response = CODEC.write_response(empty, context).body
+        response = CODECS[ProtocolId.OPENAI_RESPONSES].write_response(empty, context).body
         self._keep(kept, response)
         sink.start(200, [EVENTS])
         for number, kind in enumerate(("response.created", "response.completed")):
@@ -228,7 +228,7 @@ class Responses:
                 return
             self._must_be_known(wants)
         kept = self._begun(call, wants, None, prior or conversation, native=False)
-        request = CODEC.read_request(_continued(call.body, kept, forget=False))
+        request = CODECS[ProtocolId.OPENAI_RESPONSES].read_request(_continued(call.body, kept, forget=False))
         tokens = request_tokens(request)
         body = _encode({"object": "response.input_tokens", "input_tokens": tokens})
         sink.whole(200, [JSON, (b"x-tokligence-usage", b"estimated")], body)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any
 
-from tokligence.wire.anthropic.codec import Anthropic
 
-CODEC: Final = Anthropic()
+def __getattr__(name: str) -> Any:
+    """Loaded when it is first asked for: who wants one small module of the package does not wait for all of them."""
+    if name == "CODEC":
+        from tokligence.wire.anthropic import codec
+
+        return getattr(codec, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tokligence.conversation import ProtocolId
@@ -10,7 +12,7 @@ from tokligence.wire.anthropic.stream_read import StreamReader
 from tokligence.wire.anthropic.stream_write import StreamWriter
 from tokligence.wire.anthropic.tap import StreamTap
 from tokligence.wire.anthropic.write_request import write_request
-from tokligence.wire.contract import ReplyContext, ReplyMemory
+from tokligence.wire.contract import Codec, ReplyContext, ReplyMemory
 from tokligence.wire.splice import TopLevel
 
 
@@ -43,3 +45,6 @@ class Anthropic:
 
     def stream_tap(self, *, strip_usage: bool) -> StreamTap:  # noqa: ARG002 - usage is part of every stream
         return StreamTap()
+
+
+CODEC: Final[Codec] = Anthropic()

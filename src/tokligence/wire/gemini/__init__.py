@@ -3,9 +3,13 @@ writes the streams of clients that do not ask for SSE. `paths` reads and writes 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any
 
-from tokligence.wire.gemini.codec import Gemini, GeminiArray
 
-CODEC: Final = Gemini()
-ARRAY_CODEC: Final = GeminiArray()
+def __getattr__(name: str) -> Any:
+    """Loaded when it is first asked for: who wants one small module of the package does not wait for all of them."""
+    if name in ("CODEC", "ARRAY_CODEC"):
+        from tokligence.wire.gemini import codec
+
+        return getattr(codec, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tokligence.conversation import ProtocolId
-from tokligence.wire.contract import ErrorView, ReplyContext, ReplyMemory
+from tokligence.wire.contract import Codec, ErrorView, ReplyContext, ReplyMemory
 from tokligence.wire.gemini import listing, read, read_answer, write_answer
 from tokligence.wire.gemini.stream_read import StreamReader
 from tokligence.wire.gemini.stream_write import StreamWriter
@@ -51,3 +53,7 @@ class GeminiArray(Gemini):
     def write_stream_error(self, error: ErrorView) -> bytes:
         """Of an array that has begun."""
         return b",\r\n" + write_answer.write_error(error) + b"]"
+
+
+CODEC: Final[Codec] = Gemini()
+ARRAY_CODEC: Final[Codec] = GeminiArray()

@@ -1,42 +1,15 @@
-"""OpenAI Chat Completions, as clients and OpenAI-compatible upstreams speak it."""
+"""OpenAI Chat Completions, as clients and OpenAI-compatible upstreams speak it. `CODEC` is what the rest of the gateway
+sees."""
 
 from __future__ import annotations
 
-from tokligence.conversation import ProtocolId
-from tokligence.wire.contract import Codec, ReplyContext, ReplyMemory
-from tokligence.wire.openai import errors, listing
-from tokligence.wire.openai_chat import inject, read, read_answer, write, write_answer
-from tokligence.wire.openai_chat.stream_read import ChatStreamReader
-from tokligence.wire.openai_chat.stream_write import ChatStreamWriter
-from tokligence.wire.openai_chat.tap import ChatStreamTap
+from typing import Any
 
 
-class ChatCodec:
-    """`wire.contract.Codec`."""
+def __getattr__(name: str) -> Any:
+    """Loaded when it is first asked for: who wants one small module of the package does not wait for all of them."""
+    if name == "CODEC":
+        from tokligence.wire.openai_chat import codec
 
-    protocol: ProtocolId = ProtocolId.OPENAI_CHAT
-
-    peek = staticmethod(read.peek)
-    splice = staticmethod(inject.splice)
-    read_request = staticmethod(read.read_request)
-    write_request = staticmethod(write.write_request)
-    read_response = staticmethod(read_answer.read_response)
-    write_response = staticmethod(write_answer.write_response)
-    read_usage = staticmethod(read_answer.read_usage)
-    read_error = staticmethod(errors.read_error)
-    write_error = staticmethod(errors.write_error)
-    write_stream_error = staticmethod(write_answer.write_stream_error)
-    write_models = staticmethod(listing.write_models)
-    write_model = staticmethod(listing.write_model)
-
-    def stream_reader(self, memory: ReplyMemory, issuer: str) -> ChatStreamReader:
-        return ChatStreamReader(memory, issuer)
-
-    def stream_writer(self, context: ReplyContext) -> ChatStreamWriter:
-        return ChatStreamWriter(context)
-
-    def stream_tap(self, *, strip_usage: bool) -> ChatStreamTap:
-        return ChatStreamTap(strip_usage=strip_usage)
-
-
-CODEC: Codec = ChatCodec()
+        return getattr(codec, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
