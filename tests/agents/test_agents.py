@@ -13,6 +13,7 @@ from tests.agents.agents import (
     CODEX,
     CODEX_CODE,
     CODEX_FREEFORM,
+    GEMINI_CLI,
     OPENCODE,
     Agent,
 )
@@ -32,6 +33,9 @@ CELLS = [
     (CODEX_CODE, "openai"),
     (CODEX_CODE, "anthropic"),
     (CODEX_CODE, "llm"),
+    (GEMINI_CLI, "openai"),
+    (GEMINI_CLI, "anthropic"),
+    (GEMINI_CLI, "llm"),
     (OPENCODE, "anthropic"),
     (OPENCODE, "llm"),
     (AIDER, "anthropic"),
@@ -67,6 +71,7 @@ def test_an_agent_does_the_same_through_the_gateway(
 SWITCHES = [
     (CLAUDE_CODE, {0: "anthropic", 2: "openai"}),
     (CODEX_FREEFORM, {0: "openai", 2: "anthropic", 3: "openai", 4: "llm"}),
+    (GEMINI_CLI, {0: "openai", 2: "anthropic", 3: "openai", 4: "llm"}),
     (OPENCODE, {0: "anthropic", 2: "llm", 3: "anthropic", 4: "llm"}),
 ]
 
