@@ -183,6 +183,8 @@ async def _parts(home: Path, port: int) -> None:
     loaded.home.prepare()
     gateway = Gateway(loaded, lambda: loaded, Log(loaded.home.logs_dir))
     await gateway.open()
+    for protocol in ProtocolId:
+        _ = CODECS[protocol]  # which else are loaded while something is counted
     server = gateway._server
     loop = asyncio.get_running_loop()
     round_ = _Round(loop)
