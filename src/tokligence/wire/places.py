@@ -23,11 +23,16 @@ def item_path(path: str) -> str:
         return "input"  # a string
     items = _ITEMS.fullmatch(path)
     if items is None:
-        return _RESULT.sub(r"\1", path.replace(".output.content[", ".output["), count=1)
+        return _named(_RESULT.sub(r"\1", path.replace(".output.content[", ".output["), count=1))
     places = items.group(1).split(";")
     if items.group(2) is None:
         return f"input[{places[0].split('.')[0]}]{items.group(3)}"
     # A repaired turn may have taken up parts of the next one.
     item, inner, part = places[min(int(items.group(2)), len(places) - 1)].partition(".")
     content = f".content[{part}]" if inner else ""
-    return f"input[{item}]{content}{items.group(3)}"
+    return _named(f"input[{item}]{content}{items.group(3)}")
+
+
+def _named(path: str) -> str:
+    """What writers call by a general name: a mark of the cache, and what a part's data is."""
+    return path.replace(".cache_control", ".prompt_cache_breakpoint").removesuffix(".source")

@@ -19,8 +19,10 @@ FIELD: Final[Mapping[ProtocolId, Mapping[str, str]]] = {
     ProtocolId.OPENAI_CHAT: {
         "reasoning": "reasoning_effort",
         "response_format.name": "response_format.json_schema.name",
+        "response_format.strict": "response_format.json_schema",
     },
     ProtocolId.OPENAI_RESPONSES: {
+        "logprobs": "include",
         "max_tokens": "max_output_tokens",
         "reasoning.display": "reasoning.summary",
         "response_format": "text.format",

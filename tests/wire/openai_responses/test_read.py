@@ -226,6 +226,12 @@ def test_an_unknown_part_of_an_assistants_message_is_lost() -> None:
     assert request.losses == (Loss("input[0].content[0]", LossReason.UNKNOWN_PART),)
 
 
+def test_an_assistant_that_said_nothing_is_no_turn() -> None:
+    request = read(input=[{"role": "assistant", "content": []}, {"role": "user", "content": "x"}])
+    assert [turn.parts for turn in request.turns] == [(Text("x"),)]
+    assert request.losses == (Loss("input[0]", LossReason.DROPPED_EMPTY, C),)
+
+
 def test_unknown_fields_of_a_message_are_its_turns() -> None:
     (turn,) = turns({"role": "user", "content": "a", "novel": 1, "nothing": None})
     assert turn.extras == own(novel=1)

@@ -273,10 +273,12 @@ class Messages:
                 # The gateway never fetches, and Chat has no slot: the model reads at least where it is.
                 out.append(_text("\n".join([*head, f"[document: {url}]"])))
                 self.lose(f"{path}.source", LossReason.CONVERTED)
+                self.extras(document.extras, path, {})
                 return
             case FileSource(origin=origin) if origin is not OWN:
                 self.lose(f"{path}.source")
                 out.append(_text(_OMITTED.format(kind="document")))
+                self.extras(document.extras, path, {})
                 return
             case FileSource(file_id=file_id):
                 file: Json = {"file_id": file_id}

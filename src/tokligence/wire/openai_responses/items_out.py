@@ -213,6 +213,7 @@ class Items:
                 node["file_id"] = file_id
             case _:
                 self.lose(f"{path}.source")
+                self.extras(image.extras, path, {})
                 out.append(_text(_OMITTED.format(kind="image")))
                 return
         out.append(self.extras(image.extras, path, node))
@@ -244,6 +245,7 @@ class Items:
                 node["file_data"] = f"data:{media_type};base64,{data}"
             case _:
                 self.lose(f"{path}.source")
+                self.extras(document.extras, path, {})
                 out.append(_text(_OMITTED.format(kind="document")))
                 return
         if "filename" not in node and document.title:

@@ -26,10 +26,12 @@ from msgspec import Raw
 from tokligence.conversation import (
     Extras,
     Loss,
+    LossReason,
     Opaque,
     OpaqueTool,
     Part,
     Role,
+    Severity,
     Text,
     Tool,
     ToolResult,
@@ -151,6 +153,8 @@ class Turns:
         fields = {} if item.phase is None else {"phase": msgspec.json.encode(item.phase)}
         self._extras = extras_of(item.extras, fields)
         parts = read_spoken(content, f"{path}.content", self._losses)
+        if not parts:
+            self._losses.append(Loss(path, LossReason.DROPPED_EMPTY, Severity.COSMETIC))
         for place, part in enumerate(parts):
             self._say(part, f"{index}.{place}")
 
