@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -49,7 +49,7 @@ class LossReason(StrEnum):
     DROPPED_EMPTY = "dropped_empty"
 
 
-class Loss(Struct, frozen=True):
+class Loss(Struct, frozen=True, gc=False):
     """One thing that the target cannot say. `path`: in the terms of the protocol it was read from."""
 
     path: str
@@ -57,7 +57,7 @@ class Loss(Struct, frozen=True):
     severity: Severity = Severity.SEMANTIC
 
 
-class Extras(Struct, frozen=True):
+class Extras(Struct, frozen=True, gc=False):
     """Fields that `origin` has and the conversation does not: name -> raw JSON."""
 
     origin: ProtocolId
@@ -108,7 +108,7 @@ MediaSource: TypeAlias = UrlSource | Base64Source | FileSource
 # --- parts ----------------------------------------------------------------------------------------------
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, gc=False):
     """`citations`: raw JSON array in the terms of `extras.origin`'s protocol is kept in extras, not here."""
 
     text: str
@@ -217,7 +217,7 @@ class Role(StrEnum):
     ASSISTANT = "assistant"
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """`path`: where it stood in the client's request, for losses ("messages[3]", "system")."""
 
     role: Role
@@ -274,11 +274,14 @@ class OutputKind(StrEnum):
 
 
 class OutputFormat(Struct, frozen=True):
+    """`path`: where it stood, if its protocol has several places, for losses."""
+
     kind: OutputKind
     name: str | None = None
     description: str | None = None
     schema: bytes | None = None
     strict: bool | None = None
+    path: str | None = None
 
 
 class ReasoningMode(StrEnum):
@@ -297,7 +300,7 @@ class Reasoning(Struct, frozen=True):
     display: str | None = None
 
 
-class Sampling(Struct, frozen=True):
+class Sampling(Struct, frozen=True, gc=False):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
@@ -310,7 +313,10 @@ class Sampling(Struct, frozen=True):
     logit_bias: bytes | None = None
 
 
-class Request(Struct, frozen=True):
+NO_SAMPLING: Final = Sampling()
+
+
+class Request(Struct, frozen=True, gc=False):
     """One model call. `system` turns stand in `turns` where the client put them; Anthropic's top-level `system`
     is the first turn. `extras`: request-level fields that only `extras.origin` has. `origin`: the protocol it was
     read from, in whose terms losses are named. `max_tokens_name`: what the client calls `max_tokens`, where its
@@ -323,7 +329,7 @@ class Request(Struct, frozen=True):
     parallel_tool_calls: bool | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
-    sampling: Sampling = Sampling()
+    sampling: Sampling = NO_SAMPLING
     output: OutputFormat | None = None
     verbosity: str | None = None
     reasoning: Reasoning | None = None
@@ -351,7 +357,7 @@ class FinishReason(Enum):
     CONTEXT_WINDOW = "context_window"
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens in disjoint classes; only `reasoning` is a part (of `output`), as are the audio classes
     of input and output. `exact`: the upstream said so; else an estimate."""
 
@@ -368,7 +374,7 @@ class Usage(Struct, frozen=True):
     extras: Extras | None = None
 
 
-class Response(Struct, frozen=True):
+class Response(Struct, frozen=True, gc=False):
     """A whole answer. `created`: Unix seconds where the protocol has it."""
 
     id: str
@@ -405,7 +411,7 @@ class BlockOpened(Struct, frozen=True):
     part: Part
 
 
-class TextDelta(Struct, frozen=True):
+class TextDelta(Struct, frozen=True, gc=False):
     """Text of the open Text, Thinking or Refusal block, or a fragment of the open ToolCall's arguments."""
 
     index: int
@@ -428,11 +434,11 @@ class OpaqueDelta(Struct, frozen=True):
     raw: bytes
 
 
-class BlockClosed(Struct, frozen=True):
+class BlockClosed(Struct, frozen=True, gc=False):
     index: int
 
 
-class UsageSeen(Struct, frozen=True):
+class UsageSeen(Struct, frozen=True, gc=False):
     """The whole usage as known now: replaces what was seen before."""
 
     usage: Usage

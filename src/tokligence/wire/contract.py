@@ -50,7 +50,7 @@ class ReplyMemory(Struct, frozen=True):
     stands: Mapping[str, Stands] = {}
 
 
-class Written(Struct, frozen=True):
+class Written(Struct, frozen=True, gc=False):
     """A request for an upstream."""
 
     body: bytes
@@ -73,14 +73,14 @@ class ReplyContext(Struct, frozen=True):
     clock: Callable[[], int] | None = None
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """A whole answer for a client."""
 
     body: bytes
     losses: tuple[Loss, ...] = ()
 
 
-class Peek(Struct, frozen=True):
+class Peek(Struct, frozen=True, gc=False):
     """What routing and relaying need of a request, read without its conversation.
 
     `max_output`: tokens, None if the request sets no limit. `include_usage`: a Chat stream asked for usage."""

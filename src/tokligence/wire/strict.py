@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from types import UnionType
-from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Final, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,6 +25,9 @@ from tokligence.errors import GatewayError
 _SECRET = os.urandom(16).hex()
 EXTRAS_KEY = f"extras_{_SECRET}"
 OPAQUE_TAG = f"opaque_{_SECRET}"
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not of a shape."""
 
 T = TypeVar("T")
 
@@ -50,16 +53,17 @@ class OpaqueWire(Struct, tag=OPAQUE_TAG, tag_field="type", forbid_unknown_fields
 
 
 class Reader(Generic[T]):
-    """Decoder for one type. Errors are `request.*` of `GatewayError`."""
+    """Decoder for one type. Errors are `request.*` of `GatewayError`. `strict` refuses unknown fields, and raises what
+    is `UNREADABLE`."""
 
     def __init__(self, shape: Any) -> None:
         self._shape = shape
-        self._decode: Callable[[bytes], T] = msgspec.json.Decoder(shape).decode
+        self.strict: Callable[[bytes], T] = msgspec.json.Decoder(shape).decode
 
     def read(self, raw: bytes) -> T:
         try:
-            return self._decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self.strict(raw)
+        except UNREADABLE:
             return self._read_keeping_unknown(raw)  # finds out why, if it is not for unknown fields
 
     def _read_keeping_unknown(self, raw: bytes) -> T:
@@ -73,7 +77,7 @@ class Reader(Generic[T]):
         except RecursionError:  # as deep as parsing could just go
             raise GatewayError("request.too_deep") from None
         try:
-            return self._decode(body)
+            return self.strict(body)
         except msgspec.ValidationError as error:
             raise _invalid_field(str(error)) from None
 

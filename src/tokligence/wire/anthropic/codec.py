@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from tokligence.conversation import ProtocolId
-from tokligence.wire.anthropic import listing, read, write
+from tokligence.wire.anthropic import listing, plain, plain_answer, read, write
 from tokligence.wire.anthropic.stream_read import StreamReader
 from tokligence.wire.anthropic.stream_write import StreamWriter
 from tokligence.wire.anthropic.tap import StreamTap
-from tokligence.wire.anthropic.write_request import write_request
 from tokligence.wire.contract import Codec, ReplyContext, ReplyMemory
-from tokligence.wire.splice import TopLevel
 
 
 class Anthropic:
@@ -21,21 +17,18 @@ class Anthropic:
 
     protocol: ProtocolId = ProtocolId.ANTHROPIC
 
-    peek = staticmethod(read.peek)
-    read_request = staticmethod(read.read_request)
-    write_request = staticmethod(write_request)
-    read_response = staticmethod(read.read_response)
-    write_response = staticmethod(write.write_response)
+    peek = staticmethod(plain.peek)
+    splice = staticmethod(plain.splice)
+    read_request = staticmethod(plain.read_request)
+    write_request = staticmethod(plain.write_request)
+    read_response = staticmethod(plain_answer.read_response)
+    write_response = staticmethod(plain_answer.write_response)
     read_usage = staticmethod(read.read_response_usage)
     read_error = staticmethod(write.read_error)
     write_error = staticmethod(write.write_error)
     write_stream_error = staticmethod(write.write_stream_error)
     write_models = staticmethod(listing.write_models)
     write_model = staticmethod(listing.write_model)
-
-    def splice(self, raw: bytes, *, model: str | None, ask_usage: bool) -> bytes:  # noqa: ARG002 - usage always comes
-        top = TopLevel(raw)
-        return raw if model is None else top.replace("model", msgspec.json.encode(model))
 
     def stream_reader(self, memory: ReplyMemory, issuer: str) -> StreamReader:
         return StreamReader(memory, issuer)

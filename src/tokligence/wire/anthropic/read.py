@@ -53,7 +53,7 @@ from tokligence.wire.strict import Reader
 
 UPSTREAM: Final = "The upstream"
 
-_REQUEST: Final[Reader[RequestWire]] = Reader(RequestWire)
+REQUEST: Final[Reader[RequestWire]] = Reader(RequestWire)
 _PEEK: Final[Reader[PeekWire]] = Reader(PeekWire)
 _TOOL: Final[Reader[ToolWire]] = Reader(ToolWire)
 _CLIENT_TOOL: Final = msgspec.json.Decoder(ToolWire)
@@ -83,7 +83,11 @@ def peek(raw: bytes) -> Peek:
 
 def read_request(raw: bytes) -> Request:
     """Raises `request.*`. What only Anthropic has stands in `extras`, at the node where it was."""
-    wire = _REQUEST.read(raw)
+    return conversation(REQUEST.read(raw), raw)
+
+
+def conversation(wire: RequestWire, raw: bytes) -> Request:
+    """`wire`: what was decoded of `raw`."""
     _demand_utf8(raw)
     losses: list[Loss] = []
     fields = _REQUEST_EXTRAS(wire)

@@ -232,28 +232,28 @@ class PeekWire(Struct):
 # --- answer ---------------------------------------------------------------------------------------------
 
 
-class CacheCreationWire(Struct):
+class CacheCreationWire(Struct, gc=False):
     ephemeral_5m_input_tokens: Tokens | None = None
     ephemeral_1h_input_tokens: Tokens | None = None
 
 
-class ServerToolUseWire(Struct):
+class ServerToolUseWire(Struct, gc=False):
     web_search_requests: Tokens | None = None
     web_fetch_requests: Tokens | None = None
 
 
-class OutputDetailsWire(Struct):
+class OutputDetailsWire(Struct, gc=False):
     thinking_tokens: Tokens | None = None
 
 
-class UsageWire(Struct):
+class UsageWire(Struct, gc=False):
     """Of `message`, `message_start` and `message_delta`; lenient, for it must never make an answer unreadable."""
 
     input_tokens: Tokens | None = None
-    output_tokens: Tokens | None = None
     cache_creation_input_tokens: Tokens | None = None
     cache_read_input_tokens: Tokens | None = None
     cache_creation: CacheCreationWire | None = None
+    output_tokens: Tokens | None = None
     server_tool_use: ServerToolUseWire | None = None
     output_tokens_details: OutputDetailsWire | None = None
     service_tier: str | None = None

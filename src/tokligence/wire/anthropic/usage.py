@@ -49,24 +49,22 @@ def extras_of(fields: dict[str, bytes], unknown: dict[str, Raw] | None = None) -
 
 def read_usage(wire: UsageWire, *, exact: bool = True) -> Usage:
     """`exact=False`: of message_start, whose output is not counted yet."""
-    short = wire.cache_creation_input_tokens or 0
-    long = 0
-    split = wire.cache_creation
+    short, long, searches = wire.cache_creation_input_tokens or 0, 0, 0
+    split, server, details = wire.cache_creation, wire.server_tool_use, wire.output_tokens_details
+    extras = None
     if split is not None:
         long = split.ephemeral_1h_input_tokens or 0
         short = max(short - long, 0) if short else split.ephemeral_5m_input_tokens or 0
-    server = wire.server_tool_use
-    details = wire.output_tokens_details
-    fields: dict[str, bytes] = {}
+    if server is not None:
+        searches = server.web_search_requests or 0
     if (
-        wire.fallback_credit is not ABSENT
+        server is not None
+        or wire.fallback_credit is not ABSENT
         or wire.inference_geo is not ABSENT
         or wire.iterations is not ABSENT
         or wire.speed is not ABSENT
     ):
-        fields = _USAGE_EXTRAS(wire)
-    if server is not None and server.web_fetch_requests:
-        fields["web_fetch_requests"] = b"%d" % server.web_fetch_requests
+        extras = _usage_extras(wire)
     return Usage(  # by position: names would take five times as long
         wire.input_tokens or 0,
         wire.cache_read_input_tokens or 0,
@@ -76,10 +74,17 @@ def read_usage(wire: UsageWire, *, exact: bool = True) -> Usage:
         0 if details is None else details.thinking_tokens or 0,
         0,
         0,
-        0 if server is None else server.web_search_requests or 0,
+        searches,
         exact,
-        extras_of(fields) if fields else None,
+        extras,
     )
+
+
+def _usage_extras(wire: UsageWire) -> Extras | None:
+    fields = _USAGE_EXTRAS(wire)
+    if wire.server_tool_use is not None and wire.server_tool_use.web_fetch_requests:
+        fields["web_fetch_requests"] = b"%d" % wire.server_tool_use.web_fetch_requests
+    return extras_of(fields)
 
 
 def merge_usage(start: UsageWire | None, delta: UsageWire | None) -> UsageWire:

@@ -37,6 +37,8 @@ from tokligence.wire.severity import foreign_losses
 
 _encode: Final = msgspec.json.Encoder().encode
 _ANTHROPIC: Final = ProtocolId.ANTHROPIC
+USUAL_ID: Final = 64
+"""Characters. An id up to this length needs no closer look if it is of letters and digits."""
 
 
 def write_response(response: Response, context: ReplyContext) -> Reply:
@@ -73,6 +75,8 @@ def message_id(upstream: str, new_id: Callable[[str], str]) -> str:
     if upstream.startswith("msg_"):
         return upstream
     bare = upstream.removeprefix("chatcmpl-")
+    if bare.isalnum() and bare.isascii() and len(bare) <= USUAL_ID:
+        return f"msg_{bare}"
     return in_form(f"msg_{bare}", ANTHROPIC_ID) if bare else new_id("msg_")
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from tokligence.conversation import ProtocolId
 from tokligence.wire.contract import Codec, ReplyContext, ReplyMemory
 from tokligence.wire.openai import errors, listing
-from tokligence.wire.openai_chat import inject, read, read_answer, write, write_answer
+from tokligence.wire.openai_chat import plain, plain_answer, read_answer, write_answer
 from tokligence.wire.openai_chat.stream_read import ChatStreamReader
 from tokligence.wire.openai_chat.stream_write import ChatStreamWriter
 from tokligence.wire.openai_chat.tap import ChatStreamTap
@@ -18,12 +18,12 @@ class ChatCodec:
 
     protocol: ProtocolId = ProtocolId.OPENAI_CHAT
 
-    peek = staticmethod(read.peek)
-    splice = staticmethod(inject.splice)
-    read_request = staticmethod(read.read_request)
-    write_request = staticmethod(write.write_request)
-    read_response = staticmethod(read_answer.read_response)
-    write_response = staticmethod(write_answer.write_response)
+    peek = staticmethod(plain.peek)
+    splice = staticmethod(plain.splice)
+    read_request = staticmethod(plain.read_request)
+    write_request = staticmethod(plain.write_request)
+    read_response = staticmethod(plain_answer.read_response)
+    write_response = staticmethod(plain_answer.write_response)
     read_usage = staticmethod(read_answer.read_usage)
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)

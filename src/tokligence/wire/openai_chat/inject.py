@@ -18,15 +18,14 @@ Edit = tuple[int, int, bytes]
 """Bytes from, to, and what stands there instead."""
 
 
-def splice(raw: bytes, *, model: str | None, ask_usage: bool) -> bytes:
-    """`wire.contract.Codec.splice`."""
-    top = TopLevel(raw)
+def spliced(top: TopLevel, model: str | None, *, ask_usage: bool) -> bytes:
+    """The request with another model, asking for usage, where wanted."""
     edits: list[Edit] = []
     if model is not None and "model" in top.values:
         edits.append((*top.span("model"), orjson.dumps(model)))
     if ask_usage and (edit := _usage_edit(top)) is not None:
         edits.append(edit)
-    return _apply(raw, edits) if edits else raw
+    return _apply(top.raw, edits) if edits else top.raw
 
 
 def with_usage(body: TopLevel) -> bytes:

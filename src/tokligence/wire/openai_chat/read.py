@@ -86,17 +86,17 @@ from tokligence.wire.openai_chat.types import (
 )
 from tokligence.wire.strict import OpaqueWire, Reader
 
-_REQUEST: Final[Reader[ChatRequest]] = Reader(ChatRequest)
+REQUEST: Final[Reader[ChatRequest]] = Reader(ChatRequest)
 
 
-class _PeekOptions(Struct):
+class PeekOptions(Struct):
     include_usage: bool | None = None
 
 
 class _Peek(Struct):
     model: str
     stream: bool | None = None
-    stream_options: _PeekOptions | None = None
+    stream_options: PeekOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
 
@@ -123,7 +123,11 @@ def _no_model() -> GatewayError:
 
 
 def read_request(raw: bytes) -> Request:
-    wire = _REQUEST.read(raw)
+    return conversation(REQUEST.read(raw), raw)
+
+
+def conversation(wire: ChatRequest, raw: bytes) -> Request:
+    """`wire`: what was decoded of `raw`."""
     _demand_utf8(raw)
     if not wire.model.strip():
         raise _no_model()
@@ -188,7 +192,7 @@ def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]
             and message.cache_control is None
             and message.extras is None
         ):  # the usual message: one text
-            path = _PATHS[index] if index < _COUNT else f"messages[{index}]"
+            path = PATHS[index] if index < _COUNT else f"messages[{index}]"
             turns.append(Turn(role, (Text(content),), path, message.name))
         else:
             turns.append(_read_turn(message, index, asked, losses))
@@ -196,7 +200,7 @@ def _read_turns(messages: list[Message], losses: list[Loss]) -> tuple[Turn, ...]
 
 
 _COUNT: Final = 256
-_PATHS: Final = tuple(f"messages[{index}]" for index in range(_COUNT))
+PATHS: Final = tuple(f"messages[{index}]" for index in range(_COUNT))
 
 
 # Constants, since a member looked up on its class costs twenty times as much (Python 3.11).

@@ -58,13 +58,13 @@ _NO_IMAGES: Final = "[image omitted: the model takes no images]"
 # Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
 _USER: Final = Role.USER
 _ASSISTANT: Final = Role.ASSISTANT
-_ROLES: Final[dict[Role, str]] = {
+ROLES: Final[dict[Role, str]] = {
     Role.SYSTEM: "system",
     Role.DEVELOPER: "system",
     _USER: "user",
     _ASSISTANT: "assistant",
 }
-_ROLES_WITH_DEVELOPER: Final = {**_ROLES, Role.DEVELOPER: "developer"}
+ROLES_WITH_DEVELOPER: Final = {**ROLES, Role.DEVELOPER: "developer"}
 
 
 class Messages:
@@ -76,7 +76,7 @@ class Messages:
         self._target = target
         self.losses = losses
         self._names: ToolNames | None = None
-        self._roles = _ROLES_WITH_DEVELOPER if target.dialect.developer_role else _ROLES
+        self._roles = ROLES_WITH_DEVELOPER if target.dialect.developer_role else ROLES
         self.out: list[Json] = []
         self._cache_lost = False
 

@@ -352,18 +352,18 @@ KEPT_RAW = (
 # --- answers --------------------------------------------------------------------------------------------
 
 
-class PromptDetails(Struct):
-    audio_tokens: Tokens | None = None
-    cache_write_tokens: Tokens | None = None
+class PromptDetails(Struct, gc=False):
     cached_tokens: Tokens | None = None
-
-
-class CompletionDetails(Struct):
+    cache_write_tokens: Tokens | None = None
     audio_tokens: Tokens | None = None
+
+
+class CompletionDetails(Struct, gc=False):
     reasoning_tokens: Tokens | None = None
+    audio_tokens: Tokens | None = None
 
 
-class UsageWire(Struct):
+class UsageWire(Struct, gc=False):
     """`prompt_tokens` includes what was read from and written to the cache. DeepSeek reports reads as
     `prompt_cache_hit_tokens`, Moonshot as a top-level `cached_tokens`."""
 

@@ -12,7 +12,9 @@ from tokligence.wire.openai_chat.types import UsageWire
 
 def read_usage(wire: UsageWire) -> Usage:
     """Counts that contradict each other never give negative classes."""
-    prompt = max(wire.prompt_tokens or 0, 0)
+    prompt, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
+    if prompt < 0 or output < 0:  # not by `max`, which would cost more than the rest
+        prompt, output = max(prompt, 0), max(output, 0)
     details, completion = wire.prompt_tokens_details, wire.completion_tokens_details
     cached = details.cached_tokens if details is not None else None
     if cached is None:
@@ -26,7 +28,7 @@ def read_usage(wire: UsageWire) -> Usage:
         cached,
         written,
         0,
-        max(wire.completion_tokens or 0, 0),
+        output,
         0 if completion is None else completion.reasoning_tokens or 0,
         0 if details is None else details.audio_tokens or 0,
         0 if completion is None else completion.audio_tokens or 0,

@@ -29,19 +29,12 @@ from tokligence.wire.openai_chat.usage import usage_losses, write_usage
 from tokligence.wire.severity import foreign_losses
 
 ID_PREFIX = "chatcmpl-"
-_STOP: Final = FinishReason.STOP  # a member looked up on its class costs twenty times as much (Python 3.11)
 TIER_LOST: Final = Loss("usage.service_tier", LossReason.UNSUPPORTED, Severity.COSMETIC)
 
 
 def write_response(response: Response, context: ReplyContext) -> Reply:
-    finish, parts, usage = response.finish, response.parts, response.usage
-    losses = [] if response.extras is None else foreign_losses(response.extras, OWN)
-    if finish is not _STOP or response.stop_sequence is not None:
-        losses += finish_losses(finish, response.stop_sequence)
-    if len(parts) == 1 and type(only := parts[0]) is Text and only.extras is None:  # the usual answer
-        message: dict[str, Any] = {"role": "assistant", "content": only.text, "refusal": None}
-    else:
-        message = _write_message(parts, losses)
+    finish, usage = response.finish, response.usage
+    losses = [*foreign_losses(response.extras, OWN), *finish_losses(finish, response.stop_sequence)]
     body: dict[str, Any] = {
         "id": context.new_id(ID_PREFIX),
         "object": "chat.completion",
@@ -50,9 +43,9 @@ def write_response(response: Response, context: ReplyContext) -> Reply:
         "choices": [
             {
                 "index": 0,
-                "message": message,
+                "message": _write_message(response.parts, losses),
                 "logprobs": None,
-                "finish_reason": "stop" if finish is _STOP else FINISH_REASON[finish],
+                "finish_reason": FINISH_REASON[finish],
             }
         ],
     }
