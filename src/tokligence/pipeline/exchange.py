@@ -41,7 +41,7 @@ from tokligence.upstream.answer import Answer
 from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
 from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
 from tokligence.wire.lower import lowering
-from tokligence.wire.registry import CODECS, FOREIGN
+from tokligence.wire.registry import CLEANED, CODECS, FOREIGN
 
 REQUEST_ID_HEADER: Final = {
     ProtocolId.OPENAI_CHAT: b"x-request-id",
@@ -159,7 +159,7 @@ class ModelCall:
             trace.stream = peek.stream
             plan = plans.of(codec.protocol, peek.model)
             self._follow(plan)
-            if plan.same and not self.array and body.find(FOREIGN.get(codec.protocol, NOWHERE)) < 0:
+            if plan.same and not self.array and self._clean():
                 await self._same_protocol(plan, peek, hop)
                 return
             self._request = request = codec.read_request(body)
@@ -169,6 +169,19 @@ class ModelCall:
             await call_loopback(self, request)
         else:
             await self._translated(plan, plan.upstream, request, hop)
+
+    def _clean(self) -> bool:
+        """Whether nothing in the request is another vendor's, or could be taken out of it."""
+        protocol, body = self.codec.protocol, self.call.body
+        if body.find(FOREIGN.get(protocol, NOWHERE)) < 0:
+            return True
+        clean = CLEANED.get(protocol)
+        if clean is None:
+            return False
+        body, losses = clean(body)
+        self.call = structs.replace(self.call, body=body)
+        self.trace.losses.extend(losses)
+        return True
 
     def _read_for(self, plan: Plan) -> Request | None:
         """The request, if it is one for the model of this plan: to read it at once saves to peek at it first. None: the

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tokligence.conversation import ProtocolId
+from tokligence.conversation import Loss, ProtocolId
 from tokligence.wire.anthropic.signatures import MARK
 from tokligence.wire.contract import Codec
-from tokligence.wire.openai_responses.reasoning import PREFIX
+from tokligence.wire.openai_responses.reasoning import PREFIX, cleaned
 
 
 def _openai_chat() -> Codec:
@@ -60,3 +60,8 @@ FOREIGN: Final[dict[ProtocolId, bytes]] = {
 }
 """Protocol id -> what a request has in it that sends back the reasoning of another vendor's model. The vendor of the
 protocol would refuse it, so such a request does not go on as it came."""
+
+CLEANED: Final[dict[ProtocolId, Callable[[bytes], tuple[bytes, tuple[Loss, ...]]]]] = {
+    ProtocolId.OPENAI_RESPONSES: cleaned,
+}
+"""Protocol id -> what takes that out of a request, where it can stay as it came but for it: with its state."""

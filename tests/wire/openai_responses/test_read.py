@@ -45,7 +45,7 @@ from tokligence.conversation import (
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import Peek
 from tokligence.wire.openai_responses import CODEC
-from tokligence.wire.openai_responses.reasoning import pack
+from tokligence.wire.openai_responses.reasoning import cleaned, pack
 
 OWN = ProtocolId.OPENAI_RESPONSES
 C, S = Severity.COSMETIC, Severity.SEMANTIC
@@ -363,6 +363,19 @@ def test_reasoning_of_another_vendor_comes_back_as_it_was(part: Thinking | Redac
     summary = [{"type": "summary_text", "text": text}] if text else []
     (turn,) = turns({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": pack(part)})
     assert turn.parts == (part,)
+
+
+def test_a_request_goes_to_openai_without_what_we_packed_for_others() -> None:
+    packed = json.dumps(
+        {"type": "reasoning", "summary": [], "encrypted_content": pack(RedactedThinking("x", "a"))}
+    )
+    own_item = '{ "type":"reasoning", "encrypted_content":"gAAA" }'
+    raw = f'{{ "input" : [{packed}, "odd", {own_item}, {packed}], "store":true }}'.encode()
+    clean, losses = cleaned(raw)
+    assert clean == f'{{ "input" : ["odd",{own_item}], "store":true }}'.encode()
+    assert losses == tuple(Loss(f"input[{n}]", LossReason.FOREIGN_SIGNATURE, C) for n in (0, 3))
+    for untouched in (b'{"model":"m"}', b'{"input":"tgw1."}', f'{{"input":[{own_item}]}}'.encode()):
+        assert cleaned(untouched) == (untouched, ())
 
 
 def test_reasoning_that_nobody_signed_needs_no_packing() -> None:

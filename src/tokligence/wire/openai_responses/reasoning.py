@@ -14,11 +14,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from tokligence.conversation import Part, RedactedThinking, Thinking
+from tokligence.conversation import Loss, LossReason, Part, RedactedThinking, Severity, Thinking
 from tokligence.errors import GatewayError
 from tokligence.wire.openai_responses.types import ReasoningItem
+from tokligence.wire.splice import TopLevel
 
 OPENAI: Final = "openai"
 PREFIX: Final = "tgw1."
@@ -69,6 +70,39 @@ def parted(signature: str) -> tuple[str | None, str]:
     """Item id, if known, and encrypted content."""
     item_id, colon, content = signature.partition(":")
     return (item_id, content) if colon else (None, signature)
+
+
+class _Kept(Struct):
+    type: str | None = None
+    encrypted_content: str | None = None
+
+
+_KEPT: Final = msgspec.json.Decoder(_Kept)
+_ITEMS: Final = msgspec.json.Decoder(list[Raw])
+
+
+def cleaned(raw: bytes) -> tuple[bytes, tuple[Loss, ...]]:
+    """A request for a server of this protocol without the reasoning items that we packed, which it would refuse; all
+    other bytes as they came."""
+    top = TopLevel(raw)
+    try:
+        items = _ITEMS.decode(top.values["input"])
+    except (KeyError, msgspec.MsgspecError):
+        return raw, ()
+    foreign = [index for index, item in enumerate(items) if _is_packed(item)]
+    if not foreign:
+        return raw, ()
+    kept = b",".join([bytes(item) for index, item in enumerate(items) if index not in foreign])
+    losses = [Loss(f"input[{index}]", LossReason.FOREIGN_SIGNATURE, Severity.COSMETIC) for index in foreign]
+    return top.replace("input", b"[" + kept + b"]"), tuple(losses)
+
+
+def _is_packed(item: Raw) -> bool:
+    try:
+        kept = _KEPT.decode(item)
+    except msgspec.MsgspecError:
+        return False
+    return kept.type == "reasoning" and (kept.encrypted_content or "").startswith(PREFIX)
 
 
 def read_reasoning(item: ReasoningItem, issuer: str | None, path: str) -> Part | None:
