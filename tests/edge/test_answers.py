@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.edge.peer import Edge, request, until
+from tokligence.edge import answer
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers, Sink
 
@@ -242,3 +243,36 @@ async def test_the_date_is_that_of_the_last_second(edge: Edge) -> None:
         assert server.lines.date == f"date: Thu, 01 Jan 1970 00:00:0{second} GMT".encode()
     server.lines.refresh(time.time())
     assert "date" in (await edge.ask(server, request())).headers
+
+
+async def test_answers_with_ever_other_headers_are_right_and_little_is_kept_of_them(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "_MOST_LAYOUTS", 2)
+    answer._layouts.clear()
+    number = 0
+
+    async def run(_call: Call, sink: Sink) -> None:
+        sink.whole(200, [(b"x-%d%%" % number, b"%d"), (b"y", b"b" * number)], b"%b")
+
+    server = await edge.serve(run)
+    peer = await edge.connect(server)
+    for number in (1, 2, 3, 4, 5000, 1):
+        await peer.send(request())
+        reply = await peer.reply()
+        assert (reply.headers[f"x-{number}%"], reply.headers["y"], reply.body) == ("%d", "b" * number, b"%b")
+    assert len(answer._layouts) <= 2
+
+
+async def test_a_name_may_not_smuggle_another_header_into_the_answer_either(edge: Edge) -> None:
+    server = await edge.serve(handler(lambda sink: sink.whole(200, [(b"a\r\nx: y", b"b")], b"")))
+    assert (await edge.ask(server, request())).status == 500
+    assert isinstance(edge.crashes[0], ValueError)
+
+
+async def test_a_long_list_of_names_is_not_kept(edge: Edge) -> None:
+    names = [(b"x-%d" % number, b"") for number in range(1000)]
+    answer._layouts.clear()
+    server = await edge.serve(handler(lambda sink: sink.whole(200, list(names), b"")))
+    assert len((await edge.ask(server, request())).headers) == 1002
+    assert answer._layouts == {}

@@ -189,6 +189,25 @@ async def test_cancelled_before_it_began_it_never_begins(edge: Edge) -> None:
     assert begun == []
 
 
+async def test_one_that_ends_at_its_own_cancellation_has_ended(edge: Edge) -> None:
+    async def handler(_call: Call, sink: Sink) -> None:
+        sink.whole(200, [], b"")
+        handling = asyncio.current_task()
+        assert handling is not None
+        asyncio.get_running_loop().call_soon(handling.cancel)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return
+
+    server = await edge.serve(handler)
+    peer = await edge.connect(server)
+    await peer.send(request())
+    assert (await peer.reply()).status == 200
+    await until(lambda: server.running == 0)
+    assert edge.crashes == []
+
+
 async def test_who_takes_a_cancellation_for_an_end_has_ended(edge: Edge, known: bool) -> None:
     reached = asyncio.Event()
 
@@ -205,6 +224,7 @@ async def test_who_takes_a_cancellation_for_an_end_has_ended(edge: Edge, known: 
     handling.cancel()
     assert await status == 200
     assert server.running == 0
+    await handling.over()
 
 
 async def test_all_that_run_can_be_waited_for(edge: Edge) -> None:

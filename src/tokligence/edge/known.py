@@ -83,8 +83,15 @@ class KnownHead:
         headers = self._headers.copy()
         headers[self._length_place] = _LENGTH, digits
         return Call(
-            *(self._method, self._path, self._query, headers, body, received),
-            *(self._principal, self._fields, self._kept),
+            self._method,
+            self._path,
+            self._query,
+            headers,
+            body,
+            received,
+            self._principal,
+            self._fields,
+            self._kept,
         )
 
     def forget(self) -> None:

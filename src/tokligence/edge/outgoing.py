@@ -15,9 +15,12 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from tokligence.edge.answer import ENDED, Answer
+from tokligence.pipeline.contract import Headers, Talk
+
 if TYPE_CHECKING:
-    from tokligence.edge.answer import Answer
     from tokligence.edge.server import Server
+    from tokligence.upstream.websocket import WebSocket
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -33,6 +36,7 @@ class Outgoing(asyncio.Protocol):
         "_progress_at",
         "_progress_sent",
         "_server",
+        "_socket",
         "closing",
         "deadline",
         "lines",
@@ -53,6 +57,7 @@ class Outgoing(asyncio.Protocol):
         self._paused_reading = False
         self._progress_at = 0.0
         self._progress_sent = 0
+        self._socket: WebSocket | None = None
         self.deadline = inf
         self.closing = False
         # of answer.Outlet and handling.Owner
@@ -76,6 +81,28 @@ class Outgoing(asyncio.Protocol):
     def send_continue(self) -> None:
         self.written += len(CONTINUE)
         self.transport.write(CONTINUE)
+
+    def open_socket(self, headers: Headers) -> Talk:
+        """Of `Call.open_socket`: from here on the connection is a WebSocket. Raises `http.upgrade_refused`."""
+        from websockets.protocol import Side  # few need it
+
+        from tokligence.edge.handshake import accept
+        from tokligence.upstream.websocket import WebSocket
+
+        switch = accept(headers)
+        self.written += len(switch)
+        self.transport.write(switch)
+        if self._answer is not None:
+            self._answer.progress = ENDED
+        self._socket = socket = WebSocket(
+            self.transport,
+            self.connection_lost,
+            side=Side.SERVER,
+            max_size=self._server.limits.max_body_bytes,
+            loop=self.loop,
+        )
+        self.transport.set_protocol(socket)
+        return socket
 
     def cut(self) -> None:
         """Ends with a reset: a client that reads up to the end of the connection must see that this is none, and

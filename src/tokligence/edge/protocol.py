@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from tokligence.edge.answer import ENDED, Answer
+from tokligence.edge.answer import Answer
 from tokligence.edge.body import Body, open_body
 from tokligence.edge.handling import Handling
 from tokligence.edge.head import (
@@ -40,21 +40,14 @@ from tokligence.edge.head import (
 from tokligence.edge.known import NO_HEAD, Route
 from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Principal, Talk
+from tokligence.pipeline.contract import Call, Headers, Principal
 
 if TYPE_CHECKING:
     from tokligence.edge.server import Server
-    from tokligence.upstream.websocket import WebSocket
 
-SLICE: Final = 16384
-"""Bytes parsed at once where several requests may stand in one read."""
-
-HELD_LIMIT: Final = 65536
-"""Bytes held behind a running answer before reading pauses."""
-
-BODY_STEP: Final = 65536
-"""Bytes of a body that earn it another `body_timeout_s`."""
-
+SLICE: Final = 16384  # bytes parsed at once where several requests may stand in one read
+HELD_LIMIT: Final = 65536  # bytes held behind a running answer before reading pauses
+BODY_STEP: Final = 65536  # bytes of a body that earn it another `body_timeout_s`
 LINGER_S: Final = 5.0
 """How long we still read, and drop, after the last answer while the client is still sending: closing at once would
 reset the connection and could take the answer away before the client has read it (RFC 9112, 9.6)."""
@@ -93,7 +86,6 @@ class Connection(Outgoing):
         "_parser",
         "_quiet",
         "_reading",
-        "_socket",
         "_target",
         "_unlearnt",
         "_unparsed",
@@ -123,7 +115,6 @@ class Connection(Outgoing):
         self._owes_continue = False
         self._waiting: list[tuple[Answer, GatewayError | None]] = []
         self._held: bytearray | None = None
-        self._socket: WebSocket | None = None
         self._dropped = False  # the client has sent, or is still sending, what nobody reads
 
     # --- the transport's callbacks
@@ -396,32 +387,10 @@ class Connection(Outgoing):
         """The handler of the path accepts a socket or refuses it; any other offer is declined in silence."""
         protocol = next((value for name, value in headers if name == b"upgrade"), b"")
         if protocol.lower() == b"websocket":
-            call.open_socket = partial(self._open_socket, headers)
+            call.open_socket = partial(self.open_socket, headers)
         else:
             self._offered_upgrade = True
             self._headers = headers
-
-    def _open_socket(self, headers: Headers) -> Talk:
-        """Of `Call.open_socket`: from here on the connection is a WebSocket. Raises `http.upgrade_refused`."""
-        from websockets.protocol import Side  # few need it
-
-        from tokligence.edge.handshake import accept
-        from tokligence.upstream.websocket import WebSocket
-
-        switch = accept(headers)
-        self.written += len(switch)
-        self.transport.write(switch)
-        if self._answer is not None:
-            self._answer.progress = ENDED
-        self._socket = socket = WebSocket(
-            self.transport,
-            self.connection_lost,
-            side=Side.SERVER,
-            max_size=self._server.limits.max_body_bytes,
-            loop=self.loop,
-        )
-        self.transport.set_protocol(socket)
-        return socket
 
     def _replay(self, rest: bytes) -> None:
         """After an offer of an upgrade llhttp takes what follows for another protocol. It is the rest of this
