@@ -9,7 +9,9 @@ llhttp runs without leniencies: it refuses bare CR or LF, folded lines, control 
 Content-Length, and Content-Length beside Transfer-Encoding (RFC 9112, sections 2.2, 5 and 6.3). What it accepts but
 we did not ask for, another transfer coding than chunked or a change of protocol, is refused here.
 
-A usual answer that comes whole in one read does not reach llhttp (see `heads`).
+Upstreams repeat themselves, and the same head need not be read twice. A whole answer that came in one read, a head and a
+body of known length, is remembered by its head and the length of both. What begins with the same bytes and is as long is
+a whole answer too, since llhttp looks at no byte of such a body; it is taken as that without asking llhttp again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from msgspec import Struct
 
 from tokligence.errors import GatewayError
 from tokligence.upstream.answer import Answer, Head
-from tokligence.upstream.heads import Heads
 from tokligence.upstream.request import KNOWN_LIMIT, LONGEST_KNOWN
 
 SLICE: Final = 65536
@@ -38,6 +39,10 @@ _SPECIAL: Final = frozenset({b"keep-alive", b"transfer-encoding"})
 _lower: Final[dict[bytes, bytes]] = {}
 """Header name as it came -> in lower case: upstreams send the same few every time. None of
 `_SPECIAL`."""
+
+HEADS: Final = 64
+LONGEST_HEAD: Final = 4096
+"""Heads remembered of one origin, and bytes of one."""
 
 _MESSAGE: Final = (None, None)
 """The marks of one message: its begin and its end."""
@@ -60,9 +65,10 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Home(Protocol):
-    """Where connections live between exchanges: their pool. `resting`: those between two exchanges, the last one last."""
+    """Where connections live between exchanges: their pool. `heads`: of answers that came whole in one read, by the
+    length of the whole. `resting`: the connections between two exchanges."""
 
-    heads: Heads
+    heads: dict[int, Head]
     resting: list[Connection]
 
     def opened(self, connection: Connection) -> None: ...
@@ -116,7 +122,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, home: Home, limits: Limits) -> None:
         self._loop = loop
         self._home = home
-        self._heads = home.heads.by_size
+        self._heads = home.heads
         self._resting = home.resting
         self._limits = limits
         self._answer: Answer | None = None
@@ -219,20 +225,19 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._fresh = True
-        if self._usual:
+        usual = self._usual
+        if usual:
             self._usual = False
             size = len(data)
             head = self._heads.get(size)
-            body = data if head is None else data.removeprefix(head.raw)
-            if len(body) == size:
-                head = self._read_head(data)
-                body = b"" if head is None else data[len(head.raw) :]
             if head is not None:
-                self._answer = None
-                self._hint_s = head.hint_s
-                self._resting.append(self)
-                answer.complete(head, body)
-                return
+                body = data.removeprefix(head.raw)
+                if len(body) < size:
+                    self._answer = None
+                    self._hint_s = head.hint_s
+                    self._resting.append(self)
+                    answer.complete(head, body)
+                    return
         if not answer.heard:
             answer.heard = True
             self._awaited += _MESSAGE
@@ -250,6 +255,8 @@ class Connection(asyncio.Protocol):
             body = b"".join(self._pieces)
             self._pieces.clear()
         if not self._awaited:
+            if usual and self._in_step and self._hint_s > 0:
+                self._learn(answer.head, data, len(body))
             self._settle(answer, body)
             return
         if body:
@@ -264,13 +271,15 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             answer.wake()
 
-    def _read_head(self, data: bytes) -> Head | None:
-        limits = self._limits
-        if limits.keepalive_s <= 0:  # no connection rests
-            return None
-        return self._home.heads.read(
-            data, most=limits.max_headers, longest=limits.max_head, rest_s=limits.keepalive_s
-        )
+    def _learn(self, head: Head, data: bytes, length: int) -> None:
+        """`data` is a whole answer with a body of `length` bytes. If that is all that follows the head (there was no
+        interim answer, and there are no chunks), the head is remembered."""
+        start = data.find(b"\r\n\r\n") + 4
+        if start + length == len(data) and start <= LONGEST_HEAD:
+            if len(self._heads) >= HEADS:
+                self._heads.clear()
+            head.raw = data[:start]
+            self._heads[len(data)] = head
 
     def eof_received(self) -> None:
         self._home.withdraw(self)

@@ -10,8 +10,8 @@ import asyncio
 from typing import Final
 
 from tokligence.errors import GatewayError
+from tokligence.upstream.answer import Head
 from tokligence.upstream.connection import Connection
-from tokligence.upstream.heads import Heads
 
 MAX_RESTING: Final = 128
 
@@ -23,7 +23,7 @@ class Pool:
 
     def __init__(self, max_resting: int = MAX_RESTING) -> None:
         self.open: set[Connection] = set()
-        self.heads = Heads()
+        self.heads: dict[int, Head] = {}
         self.resting: list[Connection] = []
         self._max_resting = max_resting
         self._emptied: asyncio.Event | None = None
