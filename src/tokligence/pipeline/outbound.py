@@ -60,11 +60,13 @@ async def ask(
 
 def check(answer: Answer) -> Seen:
     """What is to be known of the answer's head. Raises `upstream.bad_response` for what `ask` says."""
-    head = seen(answer.head)
-    if head.fault is not None:
+    found = answer.head.seen
+    if type(found) is not Seen:
+        found = seen(answer.head)
+    if found.fault is not None:
         answer.cancel()
-        raise GatewayError("upstream.bad_response", provider=answer.provider, reason=head.fault)
-    return head
+        raise GatewayError("upstream.bad_response", provider=answer.provider, reason=found.fault)
+    return found
 
 
 def leave_with_client(sink: Sink) -> None:

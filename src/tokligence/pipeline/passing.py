@@ -35,39 +35,35 @@ _SEVERAL: Final = -2
 _TYPE: Final = b"content-type"
 _CODING: Final = b"content-encoding"
 _NO_CODING: Final = frozenset({b"", b"identity"})
+_EVENT_STREAM: Final = b"text/event-stream"
 
 
 class Seen:
     """What the pipeline asks about the head of an upstream's answer. `fault`: why the answer cannot be used; `request_id`:
-    as of `headers.upstream_request_id`; `event_stream`: it is a stream of events."""
+    as of `headers.upstream_request_id`."""
 
-    __slots__ = (
-        "_for_client",
-        "_for_translated",
-        "_headers",
-        "_shape",
-        "event_stream",
-        "fault",
-        "request_id",
-    )
+    __slots__ = ("_for_client", "_for_translated", "_headers", "_shape", "_status", "fault", "request_id")
 
     def __init__(self, head: Head) -> None:
         self._headers = headers = head.headers
         self._shape = shape = _shape_of_answer(headers)
+        self._status = status = head.status
         self._for_client: Headers | None = None
         self._for_translated: Headers | None = None
-        self.request_id = shape.id_in(headers)
-        kind = b"" if shape.kind < 0 else headers[shape.kind][1]
-        self.event_stream = head.status == 200 and kind.lower().startswith(b"text/event-stream")
-        self.fault = self._fault(head.status)
-
-    def _fault(self, status: int) -> str | None:
+        self.request_id = None if shape.request_id < 0 else shape.id_in(headers)
+        self.fault: str | None = None
+        if shape.coding >= 0:
+            coding = headers[shape.coding][1]
+            if coding.strip().lower() not in _NO_CODING:
+                named = coding.decode("latin-1")[:40]
+                self.fault = f"its body is encoded ({named}), which was not asked for"
         if 300 <= status < 400:
-            return f"it redirects (status {status}), which is not followed"
-        coding = b"" if self._shape.coding < 0 else self._headers[self._shape.coding][1]
-        if coding.strip().lower() not in _NO_CODING:
-            return f"its body is encoded ({coding.decode('latin-1')[:40]}), which was not asked for"
-        return None
+            self.fault = f"it redirects (status {status}), which is not followed"
+
+    @property
+    def event_stream(self) -> bool:
+        at = self._shape.kind
+        return self._status == 200 and at >= 0 and self._headers[at][1].lower().startswith(_EVENT_STREAM)
 
     def for_client(self) -> Headers:
         """As of `headers.for_client`; not to be changed, like the next."""
