@@ -192,3 +192,16 @@ def test_an_upstreams_error_has_the_protocols_shape(
     with pytest.raises(openai.InternalServerError) as refused:
         openai_sdk.responses.create(model=MODEL, input="hello")
     assert refused.value.status_code == 503
+
+
+def test_a_conversation_may_begin_empty(openai_sdk: openai.OpenAI) -> None:
+    assert openai_sdk.conversations.create().object == "conversation"
+    assert openai_sdk.conversations.create(metadata={"a": "b"}).metadata == {"a": "b"}
+    with pytest.raises(openai.BadRequestError):
+        openai_sdk.conversations.create(items=5)  # type: ignore[arg-type]
+
+
+def test_responses_are_not_listed(openai_sdk: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as refused:
+        openai_sdk.get("/responses", cast_to=object)
+    assert refused.value.status_code == 405

@@ -255,7 +255,7 @@ async def test_strict_mode_holds_for_the_loopback(bench: Bench):
     assert (await gate.ask(CHAT, body)).status == 200
     assert "of_tomorrow" not in gate.row.losses
     assert gate.row.losses.endswith(";unknown_part")
-    reply = await gate.ask(CHAT, body, {"x-tokligence-strict": "1"})
+    reply = await gate.ask(CHAT, body, {"x-tokligence-strict": "true"})
     assert (reply.status, gate.rows[1].attempts) == (400, 0)
 
 

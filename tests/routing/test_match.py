@@ -147,6 +147,14 @@ def test_an_unknown_model_is_404_with_near_names_and_no_guess():
     assert "/v1/models" in caught.value.text
 
 
+def test_a_providers_name_alone_is_no_model_and_no_missing_key():
+    for name in ("openai", "openai/", "Anthropic/"):
+        with pytest.raises(GatewayError) as caught:
+            router().resolve(name)
+        assert caught.value.code == "route.no_match"
+        assert "/MODEL" in caught.value.text
+
+
 def test_a_route_to_an_unknown_target_fails_when_it_is_used_not_when_it_is_loaded():
     with pytest.raises(GatewayError) as caught:
         resolve("a", "a=nothing-known")

@@ -58,8 +58,9 @@ def say_json(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns aligned; numbers to the right, None as nothing."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    """Columns aligned; numbers to the right, None as nothing. What clients named is shown on its line, and harmless to a
+    terminal."""
+    cells = [["" if cell is None else _shown(str(cell)) for cell in row] for row in rows]
     numeric = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(head))]
     widths = [max(len(row[i]) for row in [list(head), *cells]) for i in range(len(head))]
     for row in [list(head), *cells]:
@@ -68,6 +69,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
         say("  ".join(padded).rstrip())
+
+
+def _shown(cell: str) -> str:
+    return "".join([c if c.isprintable() else repr(c)[1:-1] for c in cell])
 
 
 def _is_number(cell: str) -> bool:

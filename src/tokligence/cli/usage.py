@@ -16,6 +16,8 @@ from tokligence.config.load import load, process_environ
 from tokligence.ledger.query import Grouping, UsageReader, UsageRow, UsageSum
 
 PICO: Final = 10**12
+LONGEST_NAME: Final = 60
+"""Characters of a name in a table."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +79,7 @@ def _show_calls(rows: list[UsageRow], *, as_json: bool) -> None:
         [
             (
                 row.started_at,
-                row.model_served or row.model_asked,
+                _short(row.model_served or row.model_asked),
                 row.provider,
                 row.status,
                 row.outcome,
@@ -101,9 +103,14 @@ def _show_sums(sums: list[UsageSum], by: list[Grouping], *, as_json: bool) -> No
         return
     head = [g.value.upper() for g in by]
     head += ["CALLS", "FAILED", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "REASONING", "USD"]
-    table(head, [[*row.group, *_cells(row)] for row in sums])
+    table(head, [[*map(_short, row.group), *_cells(row)] for row in sums])
     if any(row.unpriced for row in sums):
         say("* without the calls whose price is not known")
+
+
+def _short(name: str | None) -> str | None:
+    """Clients may name a model anything."""
+    return name if name is None or len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def _cells(row: UsageSum) -> list[object]:

@@ -155,7 +155,7 @@ class App:
             self.guard.check_origin(call)
         else:
             call.principal = self.guard.check(call)
-        if call.open_socket is not None and plain != SOCKET:
+        if call.open_socket is not None and (plain != SOCKET or call.method != "GET"):
             # 426 sends clients that try a socket first to plain HTTP without a retry.
             raise GatewayError("http.upgrade_refused", protocol="websocket")
         if endpoint.does is Does.MODEL_CALL:

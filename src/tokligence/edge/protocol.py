@@ -40,7 +40,7 @@ from tokligence.edge.head import (
 from tokligence.edge.known import NO_HEAD, Route
 from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
-from tokligence.pipeline.contract import Call, Headers, Principal
+from tokligence.pipeline.contract import Call, Headers, Principal, Talk
 
 if TYPE_CHECKING:
     from tokligence.edge.server import Server
@@ -376,8 +376,11 @@ class Connection(Outgoing):
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
+            rest = bytes(data[upgrade.args[0] :])
             if self._offered_upgrade:
-                self._replay(bytes(data[upgrade.args[0] :]))
+                self._replay(rest)
+            elif rest:
+                self._dropped = True
         except HttpParserError as error:
             self._stop_parsing(error)
         if self._answer is None and self._reading is not _OVER:
@@ -387,10 +390,18 @@ class Connection(Outgoing):
         """The handler of the path accepts a socket or refuses it; any other offer is declined in silence."""
         protocol = next((value for name, value in headers if name == b"upgrade"), b"")
         if protocol.lower() == b"websocket":
-            call.open_socket = partial(self.open_socket, headers)
+            call.open_socket = partial(self._accept, headers)
         else:
             self._offered_upgrade = True
             self._headers = headers
+
+    def _accept(self, headers: Headers) -> Talk:
+        """Raises `http.upgrade_refused`, also for a client that did not wait for the answer (RFC 6455, 4.1)."""
+        if self._dropped:
+            raise GatewayError(
+                "http.upgrade_refused", protocol="a websocket that did not wait for its answer"
+            )
+        return self.open_socket(headers)
 
     def _replay(self, rest: bytes) -> None:
         """After an offer of an upgrade llhttp takes what follows for another protocol. It is the rest of this

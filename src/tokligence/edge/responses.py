@@ -67,6 +67,10 @@ class ResponsesPaths:
         if found is not None:
             await found(call, sink)
             return
+        if len(parts) == 1:
+            raise GatewayError(
+                "http.method_not_allowed", method=call.method, path=call.path[:200], allowed="POST"
+            )
         shape = tuple(["ID" if place % 2 else part for place, part in enumerate(parts)])
         found = self._table.get((call.method, *shape))
         if found is None or not all(parts):

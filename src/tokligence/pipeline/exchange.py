@@ -58,6 +58,8 @@ OUTCOME: Final = {
 }
 NOWHERE: Final = b"\0"
 """No JSON has it in it."""
+LENIENT: Final = frozenset({b"0", b"false", b"no", b"off"})
+"""Values of x-tokligence-strict that do not ask for it: whatever else stands there is meant as yes."""
 CLIENT_LEFT: Final = 499
 """The status booked when the client left before its answer began (nginx's convention)."""
 PLAIN_BODY: Final = 131072
@@ -281,7 +283,7 @@ class ModelCall:
         if not self.trace.losses:
             return
         strict = self.state.settings.translation_losses == "strict"
-        if strict or self.call.header(b"x-tokligence-strict") == b"1":
+        if strict or (self.call.header(b"x-tokligence-strict") or b"0").strip().lower() not in LENIENT:
             semantic = [loss for loss in self.trace.losses if loss.severity is Severity.SEMANTIC]
             if semantic:
                 named = ", ".join(f"{loss.path} ({loss.reason.value})" for loss in semantic)

@@ -187,10 +187,15 @@ class Router:
             if rule.matches(name) or rule.route.pattern.lower() == name:
                 return self._not_configured(rule.route.target)
         prefix = model.partition("/")[0].lower()
+        if prefix in self._providers.configured:
+            return GatewayError(
+                "route.no_match", model=model[:200], hint=f"It names a provider: ask for {prefix}/MODEL."
+            )
         if prefix in self._providers.unset:
             return self._not_configured(prefix)
-        close = self._names.near(model)
-        hint = f"Did you mean {', '.join(close)}?" if close else "GET /v1/models lists what is served."
+        close = [name for name in self._names.near(model) if name not in self._providers.configured]
+        hint = f"Did you mean {', '.join(close)}? " if close else ""
+        hint += "GET /v1/models lists what is served."
         return GatewayError("route.no_match", model=model[:200], hint=hint)
 
     def _not_configured(self, provider: str) -> GatewayError:

@@ -38,7 +38,7 @@ class Conversations:
         self._must_keep()
         asked = decoded(call.body or b"{}", _NewConversation)
         new_id = self._new_id
-        items = items_of(asked.items, "items", new_id) if asked.items != b"null" else ()
+        items = () if bytes(asked.items) == b"null" else items_of(asked.items, "items", new_id)
         _few(items)
         conversation = Conversation(
             new_id("conv_"), call.principal.key_name, int(time()), encode(asked.metadata or {}), items
