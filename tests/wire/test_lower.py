@@ -110,6 +110,18 @@ def test_a_tool_of_a_namespace_gets_a_name_of_its_own_and_the_first_says_what_th
     assert lowered.losses == ()
 
 
+def test_a_tool_that_may_be_called_says_what_the_namespace_is() -> None:
+    extras = Extras(OWN, {"namespace_description": b'"Helpers"'})
+    tools = [Tool(name, f"t{name}", None, b"{}", namespace="ns") for name in "abc"]
+    tools[0] = Tool("a", "ta", None, b"{}", extras=extras, namespace="ns")
+    lowered = lower(asking(*tools, choice=ToolChoice(ToolMode.ANY, ("b", "c"))))
+    assert [tool.description for tool in lowered.request.tools if isinstance(tool, Tool)] == [
+        None,
+        "(ns: Helpers)",
+        None,
+    ]
+
+
 def test_calls_of_the_history_are_named_and_wrapped_alike_also_of_tools_that_are_not_offered_any_more() -> (
     None
 ):

@@ -79,7 +79,8 @@ def _is_needed(request: Request) -> bool:
 def lower(request: Request) -> Lowered:
     names = _Names(request.tools)
     losses: list[Loss] = []
-    tools = tuple([_lower_tool(tool, names, losses) for tool in request.tools])
+    about = _descriptions(request)
+    tools = tuple([_lower_tool(tool, names, about, losses) for tool in request.tools])
     turns = tuple([_lower_turn(turn, names) for turn in request.turns])
     choice = request.tool_choice
     if choice is not None and choice.names:
@@ -117,12 +118,34 @@ class _Names:
         return flat
 
 
-def _lower_tool(tool: Tool | OpaqueTool, names: _Names, losses: list[Loss]) -> Tool | OpaqueTool:
+def _descriptions(request: Request) -> dict[str, str]:
+    """Path of a tool -> what it must tell of its namespace: the first that may be called, if any may, does."""
+    choice = request.tool_choice
+    allowed = choice.names if choice is not None else ()
+    about: dict[str, str] = {}
+    teller: dict[str, Tool] = {}
+    for tool in request.tools:
+        if isinstance(tool, OpaqueTool) or tool.namespace is None:
+            continue
+        about[tool.namespace] = about.get(tool.namespace) or _description(tool.extras)
+        known = teller.setdefault(tool.namespace, tool)
+        if tool.name in allowed and known.name not in allowed:
+            teller[tool.namespace] = tool
+    return {teller[name].path: f"({name}: {told})" for name, told in about.items() if told}
+
+
+def _description(extras: Extras | None) -> str:
+    raw = b'""' if extras is None else extras.fields.get(NAMESPACE_DESCRIPTION, b'""')
+    return str(json.loads(raw))
+
+
+def _lower_tool(
+    tool: Tool | OpaqueTool, names: _Names, about: Mapping[str, str], losses: list[Loss]
+) -> Tool | OpaqueTool:
     if isinstance(tool, OpaqueTool) or not (tool.freeform or tool.namespace):
         return tool
     name = names.of(tool.namespace, tool.name, freeform=tool.freeform)
-    extras, about = _without_description(tool.extras)
-    told = [each for each in (tool.description, about and f"({tool.namespace}: {about})") if each]
+    told = [each for each in (tool.description, about.get(tool.path)) if each]
     parameters = tool.parameters
     if tool.freeform:
         parameters = SCHEMA
@@ -138,17 +161,15 @@ def _lower_tool(tool: Tool | OpaqueTool, names: _Names, losses: list[Loss]) -> T
         namespace=None,
         freeform=False,
         format=None,
-        extras=extras,
+        extras=_without_description(tool.extras),
     )
 
 
-def _without_description(extras: Extras | None) -> tuple[Extras | None, str]:
-    """The extras but for the namespace's description, and that."""
+def _without_description(extras: Extras | None) -> Extras | None:
     if extras is None or NAMESPACE_DESCRIPTION not in extras.fields:
-        return extras, ""
-    fields = dict(extras.fields)
-    about: object = json.loads(fields.pop(NAMESPACE_DESCRIPTION))
-    return (Extras(extras.origin, fields) if fields else None), str(about)
+        return extras
+    fields = {name: raw for name, raw in extras.fields.items() if name != NAMESPACE_DESCRIPTION}
+    return Extras(extras.origin, fields) if fields else None
 
 
 class _Format(Struct):

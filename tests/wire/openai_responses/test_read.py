@@ -177,6 +177,20 @@ def test_what_an_assistant_did_between_two_inputs_is_one_turn() -> None:
     )
 
 
+def test_reasoning_belongs_to_the_message_that_it_led_to() -> None:
+    found = turns(
+        {"role": "assistant", "content": "a"},
+        {"type": "reasoning", "summary": [{"text": "hm"}]},
+        {"role": "assistant", "content": "b"},
+        {"role": "assistant", "content": "c"},
+    )
+    assert [(turn.parts, turn.path) for turn in found] == [
+        ((Text("a"),), "input[0.0;]"),
+        ((Thinking("hm"), Text("b")), "input[1;2.0;]"),
+        ((Text("c"),), "input[3.0;]"),
+    ]
+
+
 def test_a_call_after_results_begins_a_turn() -> None:
     found = turns(
         {"type": "function_call_output", "call_id": "1", "output": ""},

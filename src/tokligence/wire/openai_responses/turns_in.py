@@ -30,9 +30,11 @@ from tokligence.conversation import (
     Opaque,
     OpaqueTool,
     Part,
+    RedactedThinking,
     Role,
     Severity,
     Text,
+    Thinking,
     Tool,
     ToolResult,
     Turn,
@@ -131,6 +133,16 @@ class Turns:
         self._spoken = False
         self._extras = None
 
+    def _begin_anew(self) -> None:
+        """Another turn, with the reasoning that came last: it led to what follows."""
+        at = len(self._parts)
+        while at and isinstance(self._parts[at - 1], Thinking | RedactedThinking):
+            at -= 1
+        parts, stood = self._parts[at:], self._stood[at:]
+        del self._parts[at:], self._stood[at:]
+        self.close()
+        self._parts, self._stood = parts, stood
+
     def _say(self, part: Part, place: str) -> None:
         if self._results:
             self.close()
@@ -147,7 +159,9 @@ class Turns:
             parts = (Text(text),) if text else read_content(content, f"{path}.content", self._losses)
             self.out.append(Turn(role, parts, path, None, extras))
             return
-        if self._spoken or self._results:
+        if self._spoken:
+            self._begin_anew()
+        elif self._results:
             self.close()
         self._spoken = True
         fields = {} if item.phase is None else {"phase": msgspec.json.encode(item.phase)}
