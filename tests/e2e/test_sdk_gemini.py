@@ -69,9 +69,7 @@ def test_a_tool_round_trip_with_parallel_calls(genai_sdk: genai.Client, model: s
     ]
     parts: list[Any] = [
         types.Part(
-            function_response=types.FunctionResponse(
-                id=call.id, name=call.name, response={"result": "sunny"}
-            )
+            function_response=types.FunctionResponse(id=call.id, name=call.name, response={"result": "sunny"})
         )
         for call in calls
     ]
