@@ -37,7 +37,7 @@ from tokligence.conversation import (
     UsageSeen,
 )
 from tokligence.errors import GatewayError
-from tokligence.pipeline.loopback import NOTHING, answer, events, pause_s
+from tokligence.pipeline.loopback import NOTHING, answer, events, pause_s, plain_answer
 
 WEATHER = Tool("weather", "tools[0]", parameters=b'{"type":"object"}')
 
@@ -238,3 +238,15 @@ def test_any_answer_can_be_streamed():
 def test_the_stream_says_what_the_whole_answer_says(text):
     response = reply(ask("x" + text))
     assert "".join(e.text for e in events(response) if isinstance(e, TextDelta)) == response.parts[0].text
+
+
+@pytest.mark.parametrize("text", ["sleep:5 hello", "fail:503", "tool:weather {}", "  tool:nothing"])
+def test_what_asks_for_more_than_its_echo_has_no_plain_answer(text):
+    assert plain_answer(ask(text, tools=(WEATHER,)), lambda prefix: prefix, 1) is None
+
+
+@given(st.lists(st.text(max_size=20), max_size=3))
+def test_a_plain_answer_is_the_answer(texts):
+    request = ask(*texts)
+    plain = plain_answer(request, lambda prefix: f"{prefix}1", 1_700_000_000)
+    assert plain is None or plain == reply(request)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -89,11 +89,23 @@ class Segment:
         os.close(self.fd)
 
 
+class Reader(Protocol):
+    """Who posts what stands here. `idle`: it sleeps and wants `wake`; `hurry_at`: the number of calls at which it wants
+    `hurry`."""
+
+    idle: bool
+    hurry_at: int
+
+    def wake(self) -> None: ...
+
+    def hurry(self) -> None: ...
+
+
 class Journal:
     """The segments of this process. `started` and `ended` belong to one thread, `take` and `release` to the posting thread.
 
     `max_bytes`: above it new calls are refused; a call under way may still end. `calls`: end records written, which
-    numbers them from 1.
+    numbers them from 1. `reader`: told that there is something to post.
     """
 
     def __init__(
@@ -108,6 +120,7 @@ class Journal:
     ) -> None:
         """Raises OSError when the directory cannot be written."""
         self.calls = 0
+        self.reader: Reader | None = None
         self.segments: deque[Segment] = deque()
         self._directory = directory
         self._worker = worker
@@ -143,6 +156,9 @@ class Journal:
             framed = self._mended(STARTED, record)
         self._append(segment, framed)
         self._open[record.request_id] = framed
+        reader = self.reader
+        if reader is not None and reader.idle:
+            reader.wake()
 
     def ended(self, record: CallEnded) -> None:
         """Books the outcome; `started` need not have come before. Raises GatewayError `gateway.ledger_unavailable`;
@@ -166,6 +182,12 @@ class Journal:
                 recent.clear()
             self.calls = calls
         self._open.pop(record.request_id, None)
+        reader = self.reader
+        if reader is not None:
+            if reader.idle:
+                reader.wake()
+            elif self.calls == reader.hurry_at:
+                reader.hurry()
 
     def take(self) -> list[tuple[int, CallEnded]]:
         """The newest calls with their numbers, ascending. One that is missing was not taken in time; it stands in the

@@ -1,4 +1,5 @@
-"""What is booked of one model call; the columns of the view `usage_log`."""
+"""What is booked of one model call; the columns of the view `usage_log`. Nothing here can refer back to itself, so that the
+garbage collector need not look at records while thousands of them wait."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class UsageSource(StrEnum):
     NONE = "none"
 
 
-class CallStarted(Struct, frozen=True, array_like=True, tag="s"):
+class CallStarted(Struct, frozen=True, array_like=True, tag="s", gc=False):
     """Journalled before the upstream is called. `started_us`: Unix microseconds."""
 
     request_id: str
@@ -36,7 +37,7 @@ class CallStarted(Struct, frozen=True, array_like=True, tag="s"):
     team: str | None = None
 
 
-class Attempt(Struct, frozen=True, array_like=True):
+class Attempt(Struct, frozen=True, array_like=True, gc=False):
     """One metered attempt of a call, in the order they were made. `started_us`: Unix microseconds, for display.
     `latency_us`: from the first request byte sent to the last answer byte read."""
 
@@ -61,7 +62,7 @@ class Attempt(Struct, frozen=True, array_like=True):
     upstream_request_id: str | None = None
 
 
-class CallEnded(Struct, frozen=True, array_like=True, tag="e"):
+class CallEnded(Struct, frozen=True, array_like=True, tag="e", gc=False):
     """Journalled before the answer's last byte: everything of the row, so that replay needs no other record.
 
     With `usage_source` NONE the token classes are booked as NULL (unknown), whatever stands here. Records of

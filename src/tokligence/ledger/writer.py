@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +25,17 @@ from tokligence.ledger.store import SqliteStore
 
 
 class Ledger:
-    """The only writer of one ledger. `leftovers`: what an earlier process left, filled in by the background thread."""
+    """The only writer of one ledger. `leftovers`: what an earlier process left, filled in by the background thread.
+
+    `started` books that a call begins. Raises GatewayError `gateway.ledger_unavailable` (disk full, or the journal over its
+    limit); then nothing is booked and the upstream must not be called.
+
+    `ended` books the outcome of a call; `started` need not have come before (a refused call has no start). Raises
+    GatewayError `gateway.ledger_unavailable`; the call may then be ended again, else it becomes interrupted.
+    """
+
+    started: Callable[[CallStarted], None]
+    ended: Callable[[CallEnded], None]
 
     def __init__(self, journal: Journal, poster: Poster, leftovers: Leftovers, held: ExitStack) -> None:
         self.leftovers = leftovers
@@ -32,6 +43,9 @@ class Ledger:
         self._poster = poster
         self._held = held
         self._closed = False
+        # The journal's own, which wakes the poster: a call between would cost as much as a part of what they do.
+        self.started, self.ended = journal.started, journal.ended
+        journal.reader = poster
         poster.start()
 
     @classmethod
@@ -72,23 +86,6 @@ class Ledger:
                     "config.invalid", reason=f"the ledger cannot be written: {error}"
                 ) from error
             return cls(journal, Poster(journal, store, leftovers, sync), leftovers, undo.pop_all())
-
-    def started(self, record: CallStarted) -> None:
-        """Books that a call begins. Raises GatewayError `gateway.ledger_unavailable` (disk full, or the journal over its
-        limit); then nothing is booked and the upstream must not be called."""
-        self._journal.started(record)
-        if self._poster.idle:
-            self._poster.wake()
-
-    def ended(self, record: CallEnded) -> None:
-        """Books the outcome of a call; `started` need not have come before (a refused call has no start). Raises
-        GatewayError `gateway.ledger_unavailable`; the call may then be ended again, else it becomes interrupted."""
-        self._journal.ended(record)
-        poster = self._poster
-        if poster.idle:
-            poster.wake()
-        elif self._journal.calls == poster.hurry_at:
-            poster.hurry()
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Blocks until every call that has ended is a row; False: not within the time."""

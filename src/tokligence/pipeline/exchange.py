@@ -2,7 +2,7 @@
 
     peek → route → journal → same protocol ? splice : read → conversation → write → upstream → relay → book
 
-Every way out passes `ModelCall.run`: an answer, an error in the client's own shape, or the client leaving.
+Every way out passes `ModelCall.guarded`: an answer, an error in the client's own shape, or the client leaving.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tokligence.pipeline import relay
 from tokligence.pipeline.clouds import Sent, Way
 from tokligence.pipeline.contract import Call, Headers, Sink
 from tokligence.pipeline.estimate import request_tokens, tokens_of
-from tokligence.pipeline.headers import loss_header, route_header
+from tokligence.pipeline.headers import loss_header, route_header, usd
 from tokligence.pipeline.hub import HOP, Hub, Provider, State
 from tokligence.pipeline.loopback_call import call_loopback
 from tokligence.pipeline.meter import Trace, wall_us
@@ -35,20 +35,14 @@ from tokligence.pipeline.outbound import (
     passing_headers,
 )
 from tokligence.pipeline.passing import Seen, for_upstream, lines_of
-from tokligence.pipeline.plan import Plan
+from tokligence.pipeline.plan import REQUEST_ID_HEADER, Plan
 from tokligence.pipeline.prepare import prepared
+from tokligence.pipeline.straight import NOWHERE, begun
 from tokligence.upstream.answer import Answer
 from tokligence.upstream.client import Endpoint, HeaderLines, header_lines
-from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, Target
+from tokligence.wire.contract import Codec, ErrorView, Peek, ReplyContext, ReplyMemory, Target
 from tokligence.wire.lower import lowering
 from tokligence.wire.registry import CLEANED, CODECS, FOREIGN
-
-REQUEST_ID_HEADER: Final = {
-    ProtocolId.OPENAI_CHAT: b"x-request-id",
-    ProtocolId.OPENAI_RESPONSES: b"x-request-id",
-    ProtocolId.ANTHROPIC: b"request-id",
-    ProtocolId.GEMINI: b"x-request-id",
-}
 
 OUTCOME: Final = {
     Fault.CLIENT: Outcome.CLIENT_ERROR,
@@ -56,8 +50,6 @@ OUTCOME: Final = {
     Fault.UPSTREAM: Outcome.UPSTREAM_ERROR,
     Fault.GATEWAY: Outcome.INTERRUPTED,
 }
-NOWHERE: Final = b"\0"
-"""No JSON has it in it."""
 LENIENT: Final = frozenset({b"0", b"false", b"no", b"off"})
 """Values of x-tokligence-strict that do not ask for it: whatever else stands there is meant as yes."""
 CLIENT_LEFT: Final = 499
@@ -70,25 +62,32 @@ _OK: Final = Outcome.OK  # a member looked up on its class costs several times a
 
 
 class ModelCall:
-    """One call of one client. `codec` speaks the client's protocol. `stream_error`: writes an error into the client's
-    stream; `answer_losses`: lists that fill while an answer is read and written; `plan`: None until the model is known. `array`:
-    the client reads a stream as one JSON array."""
+    """One call of one client. `codec` speaks the client's protocol. `array`: the client reads a stream as one JSON array.
+    `plan`: None until the model is known; `request`, `peeked`: None until it was read, was looked at; `answer`: the
+    upstream's, while anything of it is expected; `booked`: its end is, by `straight`.
+
+    Set up by `open`: `stream_error`: writes an error into the client's stream; `answer_losses`: lists that fill while an
+    answer is read and written."""
 
     __slots__ = (
-        "_request",
         "_waiting_since",
         "answer",
         "answer_losses",
         "array",
         "asked_at",
+        "booked",
         "call",
         "codec",
         "hub",
+        "peeked",
         "plan",
         "plans",
         "provider",
+        "request",
+        "request_id",
         "seen",
         "sink",
+        "started_us",
         "stream_error",
         "target",
         "trace",
@@ -98,6 +97,9 @@ class ModelCall:
     target: Target
     seen: Seen  # of the answer's head
     asked_at: float  # by the loop's clock
+    trace: Trace
+    stream_error: Callable[[ErrorView], bytes]
+    answer_losses: tuple[list[Loss], ...]
 
     def __init__(
         self,
@@ -113,26 +115,46 @@ class ModelCall:
         self.plans = hub.plans
         self.call = call
         self.sink = sink
-        self.codec = codec = codec or CODECS[protocol]
+        self.codec = codec or CODECS[protocol]
         self.array = array
-        self.stream_error: Callable[[ErrorView], bytes] = codec.write_stream_error
+        self.request_id = hub.new_id("req_")
+        self.started_us = wall_us()
         self.plan: Plan | None = None
-        self.answer: Answer | None = None  # the upstream's, while anything of it is expected
-        self.answer_losses: tuple[list[Loss], ...] = ()
-        self._request: Request | None = None
+        self.request: Request | None = None
+        self.peeked: Peek | None = None
+        self.answer: Answer | None = None
+        self.booked = False
         self._waiting_since: float | None = None
-        self.trace = Trace(hub.new_id("req_"), call.path, protocol, call.received, wall_us(), call.principal)
+
+    def open(self) -> Trace:
+        """Sets up what a call needs that is not answered straight away."""
+        call, codec = self.call, self.codec
+        self.stream_error = codec.write_stream_error
+        self.answer_losses = ()
+        self.trace = trace = Trace(
+            self.request_id, call.path, codec.protocol, call.received, self.started_us, call.principal
+        )
+        return trace
 
     @property
     def state(self) -> State:
         """As it was when the call began."""
         return self.plans.state
 
-    async def run(self) -> None:
+    def run(self) -> Awaitable[None]:
         """Answer the call. Raises nothing but `CancelledError` and what is a bug; both are booked, and a bug has been
         answered, with a note that names the request."""
+        return begun(self) or self.as_ever()
+
+    def as_ever(self) -> Awaitable[None]:
+        """The whole of it, whatever there is to deal with."""
+        self.open()
+        return self.guarded(self._answer())
+
+    async def guarded(self, work: Awaitable[None]) -> None:
+        """Any part of it, and the end that it comes to, as of `run`."""
         try:
-            await self._answer()
+            await work
         except GatewayError as error:
             self._fail(error)
         except asyncio.CancelledError:
@@ -151,22 +173,24 @@ class ModelCall:
 
     async def _answer(self) -> None:
         hop = None if self.call.header(HOP) is None else hop_of(self.hub, self.call)
-        codec, body, plans = self.codec, self.call.body, self.plans
-        plan = plans.foreseen(codec.protocol, body)
-        request = None if plan is None or plan.same else self._read_for(plan)
+        codec, body, trace = self.codec, self.call.body, self.trace
+        plan, request = self.plan, self.request
         if plan is None or request is None:
-            peek = codec.peek(body)
-            trace = self.trace
+            peek = self.peeked or codec.peek(body)
             trace.model_asked = peek.model
             trace.stream = peek.stream
-            plan = plans.of(codec.protocol, peek.model)
-            self._follow(plan)
+            plan = self.plans.of(codec.protocol, peek.model)
+            self.follow(plan)
             if plan.same and not self.array and self._clean():
                 await self._same_protocol(plan, peek, hop)
                 return
-            self._request = request = codec.read_request(body)
+            self.request = request = codec.read_request(body)
+        else:
+            trace.model_asked = request.model
+            trace.stream = request.stream
+            self.follow(plan)
         if request.losses:
-            self.trace.losses.extend(request.losses)
+            trace.losses.extend(request.losses)
         if plan.upstream is None:
             await call_loopback(self, request)
         else:
@@ -185,23 +209,7 @@ class ModelCall:
         self.trace.losses.extend(losses)
         return True
 
-    def _read_for(self, plan: Plan) -> Request | None:
-        """The request, if it is one for the model of this plan: to read it at once saves to peek at it first. None: the
-        usual order of things finds out what is wrong, and has it booked."""
-        try:
-            request = self.codec.read_request(self.call.body)
-        except GatewayError:
-            return None
-        if request.model != plan.asked:
-            return None
-        self._request = request
-        trace = self.trace
-        trace.model_asked = request.model
-        trace.stream = request.stream
-        self._follow(plan)
-        return request
-
-    def _follow(self, plan: Plan) -> None:
+    def follow(self, plan: Plan) -> None:
         self.plan = plan
         self.provider = provider = plan.provider
         self.target = target = plan.target
@@ -221,24 +229,24 @@ class ModelCall:
         model = plan.target.model
         body = self.codec.splice(call.body, model=None if model == peek.model else model, ask_usage=inject)
         if provider.way is None:
-            lines = self._passing_lines(plan)
+            lines = self.passing_lines(plan)
             lines = HeaderLines(lines + (self.hub.hop_lines if hop is None else header_lines([hop])))
             self._depart()
             assert plan.passed is not None, "the loopback is not asked over HTTP"
-            self.answer = answer = await self._post(plan.passed, body, lines)
+            self.answer = answer = await self.post(plan.passed, body, lines)
         else:
             headers = passing_headers(provider, for_upstream(call.headers), hop or self.hub.hop)
             self.answer = answer = await self._ask_cloud(plan, provider.way, headers, body)
+        if not peek.stream:
+            await self.received(answer, None, None)
+            return
         self._take_head(answer)
-        if peek.stream and self.seen.event_stream:
+        if self.seen.event_stream:
             await relay.forward_stream(self, answer, strip_usage=inject)
         else:
-            whole = answer.body(relay.ANSWER_LIMIT)
-            relay.forward_whole(
-                self, answer, await relay.read_whole(self, answer) if whole is None else whole
-            )
+            relay.forward_whole(self, answer, await relay.read_whole(self, answer))
 
-    def _passing_lines(self, plan: Plan) -> HeaderLines:
+    def passing_lines(self, plan: Plan) -> HeaderLines:
         """The client's own headers, as a same-protocol upstream may see them."""
         kept = self.call.kept
         lines: HeaderLines | None = None if kept is None else kept.get(plan.passed)
@@ -267,16 +275,27 @@ class ModelCall:
         else:
             headers = own_headers(plan.provider, hop or self.hub.hop)
             self.answer = answer = await self._ask_cloud(plan, plan.provider.way, headers, written.body)
+        await self.received(answer, (upstream, written.memory), None)
+
+    async def received(
+        self, answer: Answer, sent: tuple[Codec, ReplyMemory] | None, body: bytes | None
+    ) -> None:
+        """Goes on with the upstream's answer, whose head has come. `sent`: what the request was written by, None: it is
+        the client's own, and asked for no stream; `body`: if it was taken from the answer already."""
         self._take_head(answer)
+        request = self.request
+        if sent is None or request is None:
+            body = await relay.read_whole(self, answer) if body is None else body
+            relay.forward_whole(self, answer, body)
+            return
+        upstream, memory = sent
         if answer.status >= 400:
             await relay.translate_error(self, answer, upstream)
         elif request.stream:
-            await relay.translate_stream(self, answer, upstream, written.memory, self.context(request))
+            await relay.translate_stream(self, answer, upstream, memory, self.context(request))
         else:
-            body = answer.body(relay.ANSWER_LIMIT)
-            if body is None:
-                body = await relay.read_whole(self, answer)
-            relay.translate_whole(self, body, upstream, written.memory, context=self.context(request))
+            body = await relay.read_whole(self, answer) if body is None else body
+            relay.translate_whole(self, body, upstream, memory, context=self.context(request))
 
     def refuse_losses(self) -> None:
         """Strict mode: a request that would lose its meaning is refused before any upstream sees it."""
@@ -291,10 +310,9 @@ class ModelCall:
 
     def context(self, request: Request) -> ReplyContext:
         size = len(self.call.body)
-        trace = self.trace
         return ReplyContext(  # by position: names would take several times as long
-            trace.request_id,
-            trace.started_us // 1_000_000,
+            self.request_id,
+            self.started_us // 1_000_000,
             self.hub.new_id,
             request.include_usage,
             tokens_of(size) if size <= PLAIN_BODY else request_tokens(request),
@@ -322,7 +340,7 @@ class ModelCall:
         )
         return way.plain(answer)
 
-    def _post(self, endpoint: Endpoint, body: bytes, lines: HeaderLines) -> Awaitable[Answer]:
+    def post(self, endpoint: Endpoint, body: bytes, lines: HeaderLines) -> Awaitable[Answer]:
         query, client = self.call.query, self.hub.client
         if not query:
             return client.post(endpoint, body, lines)
@@ -394,7 +412,7 @@ class ModelCall:
 
     def _input_tokens(self) -> int:
         with suppress(GatewayError):  # an upstream may have taken what we cannot read
-            return request_tokens(self._request or self.codec.read_request(self.call.body))
+            return request_tokens(self.request or self.codec.read_request(self.call.body))
         return tokens_of(len(self.call.body))
 
     def content_seen(self) -> None:
@@ -429,9 +447,3 @@ class ModelCall:
 
 def _now() -> int:
     return wall_us() // 1_000_000
-
-
-def usd(picousd: int) -> bytes:
-    """Decimal text of an amount: 1500000 -> b"0.0000015"."""
-    digits = b"%013d" % picousd  # at least one before the point
-    return (digits[:-12] + b"." + digits[-12:].rstrip(b"0")).rstrip(b".")

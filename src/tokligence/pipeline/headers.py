@@ -166,6 +166,12 @@ def route_header(provider: str, model: str) -> bytes:
     return f"{provider}/{quote(model[:NAME_LIMIT], safe=':/@+ ', errors='replace')}".encode()
 
 
+def usd(picousd: int) -> bytes:
+    """Decimal text of an amount: 1500000 -> b"0.0000015"."""
+    digits = b"%013d" % picousd  # at least one before the point
+    return (digits[:-12] + b"." + digits[-12:].rstrip(b"0")).rstrip(b".")
+
+
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     named: frozenset[bytes] = frozenset()
     for name, value in headers:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -49,6 +49,9 @@ MAX_PAUSE_MS: Final = 600_000
 FRAGMENT: Final = 8
 """Characters of tool arguments in one stream event."""
 
+_Content: TypeAlias = tuple[Part, FinishReason, str | None]
+"""What is said, why it ends there, and the stop sequence at which it does."""
+
 _COMMAND = re.compile(r"\s*(?:tool|sleep|fail):")
 _TOOL = re.compile(r"\s*tool:(\S+)\s*(.*)", re.DOTALL)
 _SLEEP = re.compile(r"\s*sleep:(\d{1,9})\b")
@@ -67,6 +70,15 @@ def pause_s(request: Request) -> float:
     return min(int(asked[1]), MAX_PAUSE_MS) / 1000 if asked else 0.0
 
 
+def plain_answer(request: Request, new_id: Callable[[str], str], now: int) -> Response | None:
+    """`answer`, if the text asks for nothing but its echo."""
+    turn = _last_user_turn(request)
+    text = _text(turn)
+    if _COMMAND.match(text):
+        return None
+    return _response(request, turn, _echoed(request, turn, text), new_id, now)
+
+
 def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response:
     """The whole answer. `now`: Unix seconds. Raises `upstream.error` with the status that the text asks for."""
     turn = _last_user_turn(request)
@@ -79,7 +91,13 @@ def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response
         called = _called(request, text, new_id)
     else:
         called = None
-    part, finish, sequence = called or _echoed(request, turn, text)
+    return _response(request, turn, called or _echoed(request, turn, text), new_id, now)
+
+
+def _response(
+    request: Request, turn: Turn | None, content: _Content, new_id: Callable[[str], str], now: int
+) -> Response:
+    part, finish, sequence = content
     return Response(  # by position: names would take several times as long
         new_id("msg_"),
         request.model,
@@ -127,9 +145,7 @@ def _text(turn: Turn | None) -> str:
     return "".join([part.text for part in parts if isinstance(part, Text)])
 
 
-def _called(
-    request: Request, text: str, new_id: Callable[[str], str]
-) -> tuple[Part, FinishReason, str | None] | None:
+def _called(request: Request, text: str, new_id: Callable[[str], str]) -> _Content | None:
     call = _TOOL.fullmatch(text)
     if call is None or not _may_call(request, call[1]):
         return None
@@ -138,7 +154,7 @@ def _called(
     return ToolCall(new_id("call_"), call[1], arguments), finish, None
 
 
-def _echoed(request: Request, turn: Turn | None, text: str) -> tuple[Part, FinishReason, str | None]:
+def _echoed(request: Request, turn: Turn | None, text: str) -> _Content:
     text, sequence = _stopped(text or _results(turn) or NOTHING, request.stop)
     text, whole = _cut(text, request.max_tokens)
     if not whole:

@@ -6,7 +6,7 @@ import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from tokligence.conversation import Request
+from tokligence.conversation import Request, Response
 from tokligence.pipeline.loopback import answer, events, pause_s
 from tokligence.pipeline.outbound import JSON, leave_with_client
 from tokligence.pipeline.relay import Translated
@@ -33,9 +33,8 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
     response = answer(request, call.hub.new_id, trace.started_us // 1_000_000)
     if response.losses:
         trace.losses.extend(response.losses)
-    context = call.context(request)
     if request.stream:
-        stream = Translated(call, context, [])
+        stream = Translated(call, call.context(request), [])
         pieces = events(response)
         try:
             while not stream.closed:
@@ -46,7 +45,13 @@ async def call_loopback(call: ModelCall, request: Request) -> None:
         finally:
             stream.opening.abandon()
         return
-    reply = call.codec.write_response(response, context)
+    await tell(call, response, request)
+
+
+async def tell(call: ModelCall, response: Response, request: Request) -> None:
+    """The answer, whole."""
+    trace = call.trace
+    reply = call.codec.write_response(response, call.context(request))
     if reply.losses:
         trace.losses.extend(reply.losses)
     trace.usage = response.usage

@@ -135,18 +135,18 @@ class Meter:
     """Writes traces into the ledger, the metrics and the log."""
 
     def __init__(self, book: Book, observer: Observer) -> None:
-        self._book = book
-        self._observer = observer
+        self.book = book
+        self.observer = observer
 
     def begin(self, trace: Trace) -> None:
         """The start record, before the upstream is called. Raises `gateway.ledger_unavailable`."""
         principal = trace.principal
-        self._book.started(
+        self.book.started(
             CallStarted(
                 trace.request_id,
                 trace.started_us,
                 trace.route,
-                _WORD[trace.protocol],
+                WORD[trace.protocol],
                 trace.stream,
                 trace.model_asked[:NAME_LIMIT],
                 principal.key_name,
@@ -165,12 +165,12 @@ class Meter:
         trace.price()
         record = _record(trace, perf_counter(), status, outcome, error_code)
         try:
-            self._book.ended(record)
+            self.book.ended(record)
         except GatewayError as error:
             record = structs.replace(record, outcome=Outcome.INTERRUPTED, error_code=error.code)
             raise
         finally:
-            self._observer.call_ended(record, trace.losses, trace.measure())
+            self.observer.call_ended(record, trace.losses, trace.measure())
 
 
 def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code: str | None) -> CallEnded:
@@ -189,13 +189,13 @@ def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code:
         trace.request_id,
         trace.started_us,
         trace.route,
-        _WORD[trace.protocol],
+        WORD[trace.protocol],
         trace.stream,
         asked,
         principal.key_name,
         principal.user,
         principal.team,
-        None if upstream is None else _WORD[upstream],
+        None if upstream is None else WORD[upstream],
         served,
         trace.provider,
         None,
@@ -222,7 +222,7 @@ def _record(trace: Trace, now: float, status: int, outcome: Outcome, error_code:
     )
 
 
-_WORD: Final = {protocol: protocol.value for protocol in ProtocolId}
+WORD: Final = {protocol: protocol.value for protocol in ProtocolId}
 # A member looked up on its class costs several times as much.
 _NONE, _EXACT, _ESTIMATED = UsageSource.NONE, UsageSource.EXACT, UsageSource.ESTIMATED
 _NOTHING = Usage()

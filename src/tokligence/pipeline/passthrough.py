@@ -9,6 +9,7 @@ vendor's whose shape the path has. Each call has its row, with the usage if the 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
@@ -68,11 +69,14 @@ class PassedCall(ModelCall):
         names_model: bool,
     ) -> None:
         super().__init__(hub, call, sink, protocol)
-        self.trace.route = route
+        self.open().route = route
         self._path = call.path
         self._prefix = prefix
         self._names_model = names_model
         self._binary = False  # an answer has begun in which no error can be written
+
+    def run(self) -> Awaitable[None]:
+        return self.guarded(self._answer())
 
     async def _answer(self) -> None:
         trace, call = self.trace, self.call

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from tokligence.catalog.models import ChatTools
+from tokligence.catalog.models import ChatTools, Price
 from tokligence.conversation import ProtocolId
 from tokligence.pipeline.headers import NAME_LIMIT, route_header
 from tokligence.upstream.client import Endpoint, header_lines
@@ -21,6 +21,12 @@ ENDPOINT: Final = {
     ProtocolId.OPENAI_RESPONSES: "responses",
     ProtocolId.ANTHROPIC: "messages",
     ProtocolId.GEMINI: "generate",
+}
+REQUEST_ID_HEADER: Final = {
+    ProtocolId.OPENAI_CHAT: b"x-request-id",
+    ProtocolId.OPENAI_RESPONSES: b"x-request-id",
+    ProtocolId.ANTHROPIC: b"request-id",
+    ProtocolId.GEMINI: b"x-request-id",
 }
 IDENTITY: Final = (b"accept-encoding", b"identity")
 """Usage is read from the bytes that pass, so they must not be compressed."""
@@ -42,7 +48,8 @@ class Plan(Struct, frozen=True, eq=False):
     """`asked`: the model as the client names it. `protocol`: what the upstream is asked in, None for the loopback;
     `same`: it is the client's; `upstream`: its codec. `own`, `passed`: the upstream's endpoint for requests that we write, and for
     those of a client; neither names a gateway, `passed` has none of the defaults. `route`: the header that tells the
-    client."""
+    client; `names_request`: the header in which its protocol names a request. `client_word`, `word`: the client's and the
+    upstream's protocol as they are booked; `served`: the target's model, likewise; `tariff`: its price."""
 
     asked: str
     provider: Provider
@@ -53,6 +60,11 @@ class Plan(Struct, frozen=True, eq=False):
     own: Endpoint | None
     passed: Endpoint | None
     route: tuple[bytes, bytes]
+    names_request: bytes
+    client_word: str
+    word: str | None
+    served: str
+    tariff: Price | None
 
 
 class Plans:
@@ -106,6 +118,11 @@ class Plans:
             own=own,
             passed=passed,
             route=(b"x-tokligence-route", route_header(provider.id, target.model)),
+            names_request=REQUEST_ID_HEADER[protocol],
+            client_word=protocol.value,
+            word=None if spoken is None else spoken.value,
+            served=target.model[:NAME_LIMIT],
+            tariff=target.card.price,
         )
 
     def _make_endpoints(

@@ -26,20 +26,21 @@ def prepared(call: ModelCall, request: Request, upstream: ProtocolId) -> Request
     worth = upstream is ANTHROPIC and len(call.call.body) >= WORTH_CACHING
     if worth and call.state.settings.prompt_caching == "auto":
         request = with_breakpoints(request)
-    if upstream in PROVING:
-        request = call.hub.signatures.restore(
-            call.call.principal.key_name, call.target.issuer, request, call.trace.started_us // 1_000_000
+    signatures = call.hub.signatures
+    if signatures.kept and upstream in PROVING:
+        request = signatures.restore(
+            call.call.principal.key_name, call.target.issuer, request, call.started_us // 1_000_000
         )
     return request
 
 
 def gathering(call: ModelCall) -> Gathered | None:
     """Takes the events of a streamed answer, if something of it may have to be kept."""
-    return Gathered() if call.trace.upstream_protocol in PROVING else None
+    return Gathered() if call.plan is not None and call.plan.protocol in PROVING else None
 
 
 def keep_whole(call: ModelCall, response: Response) -> None:
-    if call.trace.upstream_protocol in PROVING:
+    if call.plan is not None and call.plan.protocol in PROVING:
         _keep(call, response.parts)
 
 
@@ -50,5 +51,5 @@ def keep_streamed(call: ModelCall, gathered: Gathered | None) -> None:
 
 def _keep(call: ModelCall, parts: Sequence[Part]) -> None:
     call.hub.signatures.keep(
-        call.call.principal.key_name, call.target.issuer, parts, call.trace.started_us // 1_000_000
+        call.call.principal.key_name, call.target.issuer, parts, call.started_us // 1_000_000
     )

@@ -58,11 +58,11 @@ class Signatures:
     def __init__(self, capacity: int = CAPACITY_BYTES, lifetime: int = LIFETIME_S) -> None:
         self._capacity = capacity
         self._lifetime = lifetime
-        self._kept: dict[tuple[Owner, str, str], Kept] = {}
+        self.kept: dict[tuple[Owner, str, str], Kept] = {}
         self.size = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self.kept)
 
     def keep(self, owner: Owner, issuer: str, parts: Sequence[Part], now: int) -> None:
         """Of a whole answer of the issuer's."""
@@ -81,7 +81,7 @@ class Signatures:
 
     def restore(self, owner: Owner, issuer: str, request: Request, now: int) -> Request:
         """The request with what its assistant turns lack; itself if they lack nothing that is known here."""
-        if not self._kept:
+        if not self.kept:
             return request
         turns = [
             self._whole(owner, issuer, turn, now) if turn.role is ASSISTANT else turn
@@ -118,20 +118,20 @@ class Signatures:
     ) -> None:
         self._remove(key)
         size = OVERHEAD_BYTES + len(key[2]) + len(signature or "") + sum(map(_size, proofs))
-        self._kept[key] = Kept(now, size, proofs, signature)
+        self.kept[key] = Kept(now, size, proofs, signature)
         self.size += size
         while self.size > self._capacity:
-            self._remove(next(iter(self._kept)))
+            self._remove(next(iter(self.kept)))
 
     def _get(self, key: tuple[Owner, str, str], now: int) -> Kept | None:
-        kept = self._kept.get(key)
+        kept = self.kept.get(key)
         if kept is not None and kept.at + self._lifetime <= now:
             self._remove(key)
             return None
         return kept
 
     def _remove(self, key: tuple[Owner, str, str]) -> None:
-        gone = self._kept.pop(key, None)
+        gone = self.kept.pop(key, None)
         if gone is not None:
             self.size -= gone.size
 
