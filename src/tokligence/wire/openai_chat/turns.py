@@ -53,6 +53,7 @@ _MOVED: Final = "[{kind}: see the next user message]"
 _FROM_RESULT: Final = "[{kind} from the result of tool call {call_id}]"
 _OMITTED: Final = "[{kind} omitted]"
 _NO_IMAGES: Final = "[image omitted: the model takes no images]"
+_CACHEABLE: Final = (Text, Image, Document, Audio)
 
 
 # Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
@@ -142,7 +143,7 @@ class Messages:
         parts: list[Json] = []
         for index, part in enumerate(turn.parts):
             path = f"{turn.path}.content[{index}]"
-            if isinstance(part, Text | Opaque):
+            if isinstance(part, (Text, Opaque)):
                 self._content_part(part, path, parts)
             else:
                 self.lose(path)
@@ -155,12 +156,14 @@ class Messages:
         parts: list[Json] = []
         answered = False
         for index, part in enumerate(turn.parts):
-            path = f"{turn.path}.content[{index}]"
-            if isinstance(part, ToolResult):
-                self._result(part, part.path or path, parts)
+            if type(part) is Text and part.cache is None and part.extras is None:
+                if part.text:
+                    parts.append(_text(part.text))
+            elif isinstance(part, ToolResult):
+                self._result(part, part.path or f"{turn.path}.content[{index}]", parts)
                 answered = True
             else:
-                self._content_part(part, path, parts)
+                self._content_part(part, f"{turn.path}.content[{index}]", parts)
         if parts:
             self._append({"role": "user", "content": _simplest(parts)}, turn)
         elif answered:
@@ -171,7 +174,11 @@ class Messages:
     def _result(self, result: ToolResult, path: str, moved: list[Json]) -> None:
         texts: list[Json] = []
         for index, part in enumerate(result.parts):
-            self._result_part(result, part, f"{path}.content[{index}]", texts, moved)
+            if type(part) is Text and part.cache is None and part.extras is None:
+                if part.text:
+                    texts.append(_text(part.text))
+            else:
+                self._result_part(result, part, f"{path}.content[{index}]", texts, moved)
         self.lose_cache(result.cache, path)
         if result.is_error:
             head = texts[0]["text"] if texts else ""
@@ -206,7 +213,7 @@ class Messages:
         self.extras(part.extras, path, {})
 
     def _content_part(self, part: Part, path: str, out: list[Json]) -> None:
-        if isinstance(part, Text | Image | Document | Audio):
+        if isinstance(part, _CACHEABLE):
             self.lose_cache(part.cache, path)
         match part:
             case Text():
@@ -297,6 +304,10 @@ class Messages:
         reasoning: list[Json] = []
         refusals: list[str] = []
         for index, part in enumerate(turn.parts):
+            if type(part) is Text and part.cache is None and part.extras is None and not calls:
+                if part.text:
+                    texts.append(_text(part.text))
+                continue
             path = f"{turn.path}.content[{index}]"
             match part:
                 case ToolCall():
