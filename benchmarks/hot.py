@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ from benchmarks.processes import LOAD_CORE, free_port, nginx
 
 CLIENTS = 16
 CALLS = 640
-BARE = {"loop": "a loop over nothing", "calls": "calls answered by nobody", "tasks": "tasks that do nothing"}
+BARE = {
+    "loop": "a loop over nothing",
+    "calls": "calls answered by nobody",
+    "steps": "coroutines that do nothing",
+}
 """What counting and the harness itself cost, by how a part is run: measured first and taken off the others' figures."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -153,6 +157,19 @@ class _Later(_AtOnce):
         asyncio.get_running_loop().call_soon(callback, self)
 
 
+class _Steps:
+    """Runs a coroutine as `edge.handling` does, less what a task must do besides."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._steps = coroutine.__await__()
+
+    def step(self, _awaited: object = None) -> None:
+        awaited = next(self._steps, None)
+        if awaited is not None:
+            awaited._asyncio_future_blocking = False
+            awaited.add_done_callback(self.step)
+
+
 def _request(body: dict[str, Any]) -> tuple[bytes, bytes]:
     """Head and body."""
     raw = json.dumps(body).encode()
@@ -222,20 +239,24 @@ async def _parts(home: Path, port: int) -> None:
         return run
 
     async def chain(function: Callable[[], Awaitable[object]], number: int) -> None:
-        """In a few tasks, each one call after the other, so that making tasks hardly counts."""
+        """A few at a time, each one call after the other."""
 
         async def one_after_the_other() -> None:
             for _ in range(number // CLIENTS):
                 await function()
+            round_.answered()
 
-        await asyncio.gather(*(one_after_the_other() for _ in range(CLIENTS)))
+        done = round_.begin()
+        for _ in range(CLIENTS):
+            loop.call_soon(_Steps(one_after_the_other()).step)
+        await done
 
     async def nothing() -> None: ...
 
     answer_at_once = [lambda _data, transport=transport: transport.write(ANSWER) for transport in transports]
     await part("loop", BARE["loop"], repeated(lambda: None))
     await part("calls", BARE["calls"], lambda number: calls(b"", number=number, receivers=answer_at_once))
-    await part("tasks", BARE["tasks"], lambda number: chain(nothing, number))
+    await part("steps", BARE["steps"], lambda number: chain(nothing, number))
 
     for name, body in (
         ("translated", speed.TO_CLAUDE),
@@ -272,20 +293,17 @@ async def _parts(home: Path, port: int) -> None:
     app.ModelCall = _Later
     await part("calls", "edge, an answer after a wait", lambda number: calls(b"".join(http), number=number))
 
-    origin = gateway._hub.state.providers["anthropic"].origin
-    assert origin is not None
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"x-api-key", b"k"),
-        (b"anthropic-version", b"2023-06-01"),
-    ]
-    client = gateway._hub.client
+    hub = gateway._hub
+    endpoint = hub.plans.of(ProtocolId.OPENAI_CHAT, "claude-sonnet-4-5-20250929").own
+    assert endpoint is not None
+    client, hop, sent = hub.client, hub.hop_lines, written.body
 
     async def ask() -> None:
-        got = await client.send(origin, b"POST", b"/v1/messages", headers, written.body, provider="anthropic")
-        await got.read(1 << 20)
+        got = await client.post(endpoint, sent, hop)
+        if got.body(1 << 20) is None:
+            await got.read(1 << 20)
 
-    await part("tasks", "upstream client", lambda number: chain(ask, number))
+    await part("steps", "upstream client", lambda number: chain(ask, number))
     print("DONE", flush=True)
     os._exit(0)
 

@@ -229,10 +229,10 @@ OPENCODE = Agent(
 
 
 def aider_transcript(_said: str, directory: Path) -> Iterator[str]:
-    """Its history of the chat, without what it remarks beside it."""
+    """Its history of the chat, without what it remarks beside it and what the user said."""
     history = (directory / ".aider.chat.history.md").read_text("utf-8")
     for line in history.splitlines():
-        if line.strip() and not line.startswith(("> ", "# aider chat started at")):
+        if line.strip() and not line.startswith(("> ", "#### ", "# aider chat started at")):
             yield f"say: {line}"
 
 

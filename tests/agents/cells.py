@@ -121,8 +121,9 @@ def directly(agent: Agent, root: Path) -> Outcome:
 
 @dataclass
 class Cell:
-    """An agent's run through a gateway, and what the gateway booked."""
+    """An agent's run through a gateway, and what the gateway booked. `connected`: it had settings of its own for that."""
 
+    connected: bool
     outcome: Outcome
     calls: list[dict[str, Any]]
     upstreams: dict[str, ScriptedUpstream]
@@ -150,7 +151,7 @@ def through_gateway(agent: Agent, root: Path, vendors: Mapping[int, str], *, con
             outcome = _run(agent, task, place, gateway, connected=connected)
             calls = booked(gateway)
     checked(outcome, brain, task)
-    return Cell(outcome, calls, upstreams)
+    return Cell(connected, outcome, calls, upstreams)
 
 
 def _switching(task: Task, switch: Callable[[int], None], turns: frozenset[int]) -> Task:

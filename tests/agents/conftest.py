@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -12,7 +12,12 @@ from tests.agents import install
 from tests.agents.agents import Agent, Outcome
 from tests.agents.cells import directly
 
+T = TypeVar("T")
 Measure = Callable[[Agent], Outcome]
+
+
+class Available(Protocol):
+    def __call__(self, work: Callable[[], T]) -> T: ...
 
 
 @pytest.fixture(scope="session")
@@ -29,15 +34,15 @@ def measure(tmp_path_factory: pytest.TempPathFactory) -> Measure:
 
 
 @pytest.fixture
-def installed() -> Callable[[Agent], Path]:
-    """Installs an agent. Where that is not possible its tests are skipped; under CI they fail."""
+def available() -> Available:
+    """Does what needs something from npm or PyPI. Where that cannot be had the test is skipped; under CI it fails."""
 
-    def do(agent: Agent) -> Path:
+    def do(work: Callable[[], T]) -> T:
         try:
-            return agent.programs()
+            return work()
         except install.NotInstalled as error:
             if os.environ.get("CI"):
                 raise
-            pytest.skip(f"{agent.id} could not be installed: {str(error)[:300]}")
+            pytest.skip(f"could not be installed: {str(error)[:300]}")
 
     return do

@@ -25,22 +25,22 @@ def directory() -> Path:
     return (Path(named) if named else cache / "tokligence-agents").absolute()
 
 
-def npm(package: str) -> Path:
-    """Installs an npm package; gives the directory of its programs."""
-    where = directory() / package.rpartition("/")[2]
+def npm(*packages: str) -> Path:
+    """Installs npm packages into one directory, called by the first; gives that of their programs."""
+    where = directory() / packages[0].rpartition("/")[2]
     programs = node()
-    words = [str(programs / "npm"), "install", "--prefix", str(where), "--no-audit", "--no-fund", package]
+    words = [str(programs / "npm"), "install", "--prefix", str(where), "--no-audit", "--no-fund", *packages]
     _once(where, [words], {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})
     return where / "node_modules" / ".bin"
 
 
-def pypi(package: str) -> Path:
-    """Installs a package of PyPI into an environment of its own; gives the directory of its programs."""
-    where = directory() / package
+def pypi(*packages: str) -> Path:
+    """Installs packages of PyPI into one environment, called by the first; gives the directory of its programs."""
+    where = directory() / packages[0]
     programs = where / ("Scripts" if os.name == "nt" else "bin")
     # Debian's Python has pip, but not what `python -m venv` puts pip into an environment with.
     make = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(where)]
-    fill = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "-q", package]
+    fill = [sys.executable, "-m", "pip", "--python", str(programs / "python"), "install", "-q", *packages]
     _once(where, [make, fill], {})
     return programs
 

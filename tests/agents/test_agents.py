@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,10 @@ from tests.agents.agents import (
     Agent,
 )
 from tests.agents.cells import Cell, through_gateway
-from tests.agents.conftest import Measure
+from tests.agents.conftest import Available, Measure
+from tests.agents.document import told
 from tests.agents.task import Task
+from tests.docs.shown import AGENTS, check_shown
 
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(300)]
 
@@ -41,7 +42,14 @@ CELLS = [
     (AIDER, "anthropic"),
     (AIDER, "llm"),
 ]
-Installed = Callable[[Agent], None]
+DOCUMENTED = {
+    CLAUDE_CODE.id: "openai",
+    CODEX.id: "anthropic",
+    GEMINI_CLI.id: "openai",
+    OPENCODE.id: "anthropic",
+    AIDER.id: "anthropic",
+}
+"""The run of each agent that docs/agents.md shows."""
 
 
 def booked_as_said(cell: Cell, task: Task) -> None:
@@ -58,14 +66,16 @@ def booked_as_said(cell: Cell, task: Task) -> None:
 
 @pytest.mark.parametrize(("agent", "vendor"), CELLS, ids=[f"{a.id}-{v}" for a, v in CELLS])
 def test_an_agent_does_the_same_through_the_gateway(
-    agent: Agent, vendor: str, installed: Installed, measure: Measure, tmp_path: Path
+    agent: Agent, vendor: str, available: Available, measure: Measure, tmp_path: Path, update_golden: bool
 ) -> None:
-    installed(agent)
+    available(agent.programs)
     direct = measure(agent)
     cell = through_gateway(agent, tmp_path, {0: vendor}, connected=vendor != "anthropic")
     assert cell.outcome.transcript == direct.transcript
     assert cell.outcome.files == direct.files
     booked_as_said(cell, agent.task)
+    if DOCUMENTED.get(agent.id) == vendor:
+        check_shown(AGENTS, agent.client.title, "text", told(agent, cell), update=update_golden)
 
 
 SWITCHES = [
@@ -78,10 +88,10 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("agent", "vendors"), SWITCHES, ids=[s[0].id for s in SWITCHES])
 def test_an_agent_does_the_same_while_its_model_changes_vendors(
-    agent: Agent, vendors: dict[int, str], installed: Installed, measure: Measure, tmp_path: Path
+    agent: Agent, vendors: dict[int, str], available: Available, measure: Measure, tmp_path: Path
 ) -> None:
     """What one vendor thought and signed comes to the other as history."""
-    installed(agent)
+    available(agent.programs)
     direct = measure(agent)
     cell = through_gateway(agent, tmp_path, vendors, connected=True)
     assert cell.outcome.transcript == direct.transcript

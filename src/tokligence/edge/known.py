@@ -8,7 +8,7 @@ with the next reload.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -20,6 +20,10 @@ LONGEST: Final = 4096
 """Bytes of a head that is kept."""
 MOST: Final = 256
 """Heads that are kept; the oldest gives way."""
+MOST_MARKS: Final = 4096
+"""Heads that are remembered as having come once; then that begins anew."""
+PATIENCE: Final = 8
+"""Heads in a row that never came before, after which a connection looks for none any more."""
 LONGEST_LENGTH: Final = 15
 """Digits of a length that is read here: none of them is too large a number for anybody."""
 
@@ -112,29 +116,43 @@ async def _nobody(call: Call, sink: Sink) -> None: ...
 NO_HEAD: Final = KnownHead(_NOTHING, _NOTHING, Call("", "", "", [], b"", 0.0), Route(_nobody, ""), 0)
 
 
+class Parts(NamedTuple):
+    """A head without its length, of which there is only the number of digits."""
+
+    before: bytes
+    digits: int
+    after: bytes
+
+
 class KnownHeads:
     """Those of all connections."""
 
     def __init__(self) -> None:
         self._heads: dict[bytes, KnownHead] = {}
+        self._marks: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._heads)
 
-    def find(self, data: bytes) -> tuple[KnownHead, int] | None:
-        """The head that `data` begins with, and how many digits its length has. Heads are told apart by a hash over all
-        of them, so the time that this takes says nothing about the credentials in others'."""
-        parts = _split(data)
-        known = None if parts is None else self._heads.get(parts[0] + parts[2])
-        return None if parts is None or known is None else (known, parts[1])
+    def find(self, parts: Parts) -> KnownHead | None:
+        """Heads are told apart by a hash over all of them, so the time that this takes says nothing about the
+        credentials in others'."""
+        return self._heads.get(parts.before + parts.after)
 
-    def learn(self, data: bytes, call: Call, route: Route, limits: Limits) -> None:
-        """Keeps the head that `data` begins with, unless it is too long or its length is written in a way that few
-        use. `call`: what it was read as, with a body of a known length that needs no decoding, on a connection that
+    def comes_again(self, parts: Parts) -> bool:
+        """Whether this head came before, as far as that is remembered; the next time it did. What comes once, as with a
+        trace id in it, is not worth the work of learning it."""
+        mark = hash(parts.before + parts.after)
+        if mark in self._marks:
+            return True
+        if len(self._marks) >= MOST_MARKS:
+            self._marks.clear()
+        self._marks.add(mark)
+        return False
+
+    def learn(self, parts: Parts, call: Call, route: Route, limits: Limits) -> None:
+        """`call`: what the head was read as, with a body of a known length that needs no decoding, on a connection that
         goes on. `limits`: under which it was accepted; with others all heads are to be forgotten."""
-        parts = _split(data)
-        if parts is None:
-            return
         before, _, after = parts
         if len(before) + LONGEST_LENGTH + len(after) > limits.max_header_bytes:
             return
@@ -148,8 +166,40 @@ class KnownHeads:
         self._heads.clear()
 
 
-def _split(data: bytes) -> tuple[bytes, int, bytes] | None:
-    """Of a POST request's head the bytes before its length, the number of digits, and the bytes after them."""
+class Memory:
+    """What one connection remembers. `known`: the last of its heads that came before, and how many `digits` its length
+    had; `new`: the head that is being read, if it is worth to be known."""
+
+    __slots__ = ("_heads", "_patience", "digits", "known", "new")
+
+    def __init__(self, heads: KnownHeads) -> None:
+        self._heads = heads
+        self._patience = PATIENCE
+        self.known = NO_HEAD
+        self.digits = 0
+        self.new: Parts | None = None
+
+    def recalls(self, data: bytes) -> bool:
+        """Whether `data` begins with a head that came before, which then is `known`, and was not before."""
+        parts = split(data) if self._patience else None
+        if parts is None:
+            return False
+        known = self._heads.find(parts)
+        if known is not None:
+            self._patience = PATIENCE
+            last = self.known, self.digits
+            self.known, self.digits = known, parts.digits
+            return last != (known, parts.digits)
+        if self._heads.comes_again(parts):
+            self.new = parts
+        else:
+            self._patience -= 1
+        return False
+
+
+def split(data: bytes) -> Parts | None:
+    """None: `data` does not begin with a whole head of a POST request, or it is too long, or its length is written in a
+    way that few use."""
     if not data.startswith(_METHOD):
         return None
     end = data.find(_END, 0, LONGEST)
@@ -161,5 +211,5 @@ def _split(data: bytes) -> tuple[bytes, int, bytes] | None:
             start = at + len(line)
             stop = data.find(_CR, start, start + LONGEST_LENGTH + 1)
             if data[start:stop].isdigit():
-                return data[:start], stop - start, data[stop : end + len(_END)]
+                return Parts(data[:start], stop - start, data[stop : end + len(_END)])
     return None

@@ -37,7 +37,7 @@ from tokligence.edge.head import (
     read_target,
     without_upgrade,
 )
-from tokligence.edge.known import NO_HEAD, Route
+from tokligence.edge.known import Memory, Parts, Route
 from tokligence.edge.outgoing import Outgoing
 from tokligence.errors import GatewayError
 from tokligence.pipeline.contract import Call, Headers, Principal, Talk
@@ -73,13 +73,12 @@ class Connection(Outgoing):
         "_behind",
         "_body",
         "_body_left",
-        "_digits",
         "_dropped",
         "_fresh",
         "_head",
         "_headers",
         "_held",
-        "_known",
+        "_memory",
         "_midway",
         "_offered_upgrade",
         "_owes_continue",
@@ -87,7 +86,6 @@ class Connection(Outgoing):
         "_quiet",
         "_reading",
         "_target",
-        "_unlearnt",
         "_unparsed",
         "_waiting",
     )
@@ -107,9 +105,7 @@ class Connection(Outgoing):
         self._fresh = 0  # body bytes since the deadline was last moved
         self._quiet = 0  # bytes fed since the parser last completed something
         self._midway = False  # the parser is within a message
-        self._known = NO_HEAD  # the last head that came before
-        self._digits = 0  # of the length, in that head
-        self._unlearnt: bytes | None = None  # what is being fed, while its first head may become a known one
+        self._memory = Memory(server.known)
         self._unparsed: Call | None = None  # the request under way, if it has a known head
         self._offered_upgrade = False
         self._owes_continue = False
@@ -136,9 +132,10 @@ class Connection(Outgoing):
             self._receive_more(data)
             return
         self._at_rest = False
-        known = self._known
+        memory = self._memory
+        known = memory.known
         start = known.length_at
-        stop = start + self._digits
+        stop = start + memory.digits
         begin = stop + known.after_size
         digits = data[start:stop]
         if data[:start] == known.before and data[stop:begin] == known.after and digits.isdigit():
@@ -153,11 +150,13 @@ class Connection(Outgoing):
                     self.deadline = inf
                     handling.begin(known.handler)
                 return
-        if not self._recall(data):
+        if memory.recalls(data):
+            self._at_rest = True
+            self.data_received(data)
+        else:
             self._behind = True
-            self._unlearnt = data
             self._parse(data)
-            self._unlearnt = None
+            memory.new = None
 
     def _receive_more(self, data: bytes) -> None:
         if self._reading is _OVER:
@@ -222,8 +221,8 @@ class Connection(Outgoing):
         if parser.should_upgrade():
             self._weigh_upgrade(head.call, headers)
         elif head.length:
-            if self._unlearnt is not None:
-                self._learn(self._unlearnt, head)
+            if self._memory.new is not None:
+                self._learn(self._memory.new, head)
             self._reading = _BODY
             self._body_left = 0 if head.length == CHUNKED else head.length
             self._fresh = BODY_STEP
@@ -268,7 +267,7 @@ class Connection(Outgoing):
         self._body_left = self._quiet = 0
         self._owes_continue = False
         self._midway = False
-        self._unlearnt = None
+        self._memory.new = None  # it is that of the first request only
         # Whether or not a socket is opened, no further request comes.
         keep = self._parser.should_keep_alive() and call.open_socket is None
         self._reading = _IDLE if keep else _OVER
@@ -281,17 +280,6 @@ class Connection(Outgoing):
             self._waiting.append((handling, None))
 
     # --- known heads
-
-    def _recall(self, data: bytes) -> bool:
-        """Takes a request whose head came before, but not last; False if it is none, or anything about it is
-        unusual."""
-        found = self._server.known.find(data)
-        if found is None or found == (self._known, self._digits):
-            return False
-        self._known, self._digits = found
-        self._at_rest = True
-        self.data_received(data)
-        return True
 
     def _await_body(self, call: Call, left: int) -> None:
         """The request has a known head, so the parser sees nothing of it. `left`: bytes of its body that have not
@@ -335,7 +323,8 @@ class Connection(Outgoing):
             self.data_received(behind)
 
     def _begin_known(self, call: Call) -> None:
-        known, handler = self._known, self._known.handler
+        known = self._memory.known
+        handler = known.handler
         call.received = perf_counter()
         if known.forgotten:  # since its head came, so it is to be decided again
             call.path, call.principal, handler = known.path, Principal(), self._server.handler
@@ -343,14 +332,13 @@ class Connection(Outgoing):
         self.deadline = inf
         handling.begin(handler)
 
-    def _learn(self, data: bytes, head: Head) -> None:
-        """Called with the first head in `data`."""
-        self._unlearnt = None
+    def _learn(self, parts: Parts, head: Head) -> None:
+        self._memory.new = None
         usual = head.length != CHUNKED and not (head.http10 or head.encoding or head.expects_continue)
         if usual and self._parser.should_keep_alive():
             server, call = self._server, head.call
             route = server.route and server.route(call)
-            server.known.learn(data, call, route or Route(server.handler, call.path), server.limits)
+            server.known.learn(parts, call, route or Route(server.handler, call.path), server.limits)
 
     # --- reading
 
@@ -502,7 +490,7 @@ class Connection(Outgoing):
         """The path of the request that is being read, as far as known, for the shape of its error; and whether it
         is a HEAD request."""
         if self._unparsed is not None:
-            return self._known.path, False
+            return self._memory.known.path, False
         if self._head is not _NO_HEAD:
             return self._head.call.path, self._head.call.method == "HEAD"
         try:

@@ -90,6 +90,8 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "cachedContent": _S,
     "displayName": _C,
     "documentMetadata": _S,
+    "functionResponse.scheduling": _C,
+    "functionResponse.willContinue": _S,
     "generationConfig.audioTimestamp": _S,
     "generationConfig.audioTranscriptionConfig": _S,
     "generationConfig.continuationToken": _S,
@@ -114,7 +116,6 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "responseJsonSchema": _C,  # of a function's response: it describes, the response follows
     "response": _C,
     "safetySettings": _C,  # other vendors have their own safety, which cannot be set
-    "scheduling": _C,
     "speechMetadata": _S,
     "spreadsheetMetadata": _S,
     "streamFunctionCallArguments": _C,
@@ -132,6 +133,7 @@ EXTRA_SEVERITY: Final[dict[str, Severity]] = {
     "groundingMetadata": _S,
     "logprobsResult": _S,
     "modelStatus": _C,
+    "promptFeedback.safetyRatings": _C,
     "safetyRatings": _C,
     "urlContextMetadata": _S,
     # --- OpenRouter and self-hosted servers

@@ -1,7 +1,8 @@
 """Golden exchanges and how they are run: what a client sends, what its upstream gets, and the way back.
 
 A golden is one JSON file. By hand: `provenance`, `shows`, `client` (its protocol), `upstream` (its protocol, unless it is
-Chat for Messages or the other way round), `provider`, `model` (the upstream's), `request`, and `upstream_answer` or `upstream_error`. Written by `pytest --update-golden` and read by whoever changes
+Chat for Messages or the other way round), `provider`, `model` (the upstream's), `path` (where a Gemini client asks),
+`request`, and `upstream_answer` or `upstream_error`. Written by `pytest --update-golden` and read by whoever changes
 them: `upstream_request`, `request_losses`, `answer` (or `error`), `answer_losses`. Beside it may stand the same answer
 streamed: `NAME.upstream.sse` by hand, `NAME.client.sse` written. A loss is `path reason severity`.
 """
@@ -16,7 +17,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import anthropic_rules, openai_rules
+from msgspec.structs import replace
+
+from tests.fakes import anthropic_rules, gemini_rules, openai_rules
 from tokligence.catalog.data import ROWS
 from tokligence.catalog.lookup import Catalogue
 from tokligence.catalog.models import Dialect
@@ -24,13 +27,16 @@ from tokligence.catalog.providers import BY_ID
 from tokligence.conversation import Failed, Loss, ProtocolId, Request, StreamEvent
 from tokligence.errors import GatewayError
 from tokligence.wire.contract import Codec, ErrorView, Reply, ReplyContext, ReplyMemory, Target, Written
+from tokligence.wire.gemini.paths import parse_target
 from tokligence.wire.registry import CODECS
 from tokligence.wire.sse import Splitter, parse
 
 Json = dict[str, Any]
 
+PATH = "/v1beta/models/asked:generateContent"
+"""Where a Gemini client asks, unless its golden says otherwise."""
 FOLDER = Path(__file__).parent / "goldens"
-CHAT, MESSAGES = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC
+CHAT, MESSAGES, GEMINI = ProtocolId.OPENAI_CHAT, ProtocolId.ANTHROPIC, ProtocolId.GEMINI
 OTHER = {CHAT: MESSAGES, MESSAGES: CHAT}
 CATALOGUE = Catalogue(ROWS)
 NOW = 1_764_000_000
@@ -59,7 +65,7 @@ class Golden:
     @property
     def compatible(self) -> bool:
         """Whether the upstream is not the vendor itself: it takes fields and models of its own."""
-        return self.data["provider"] not in ("openai", "anthropic")
+        return self.data["provider"] not in ("openai", "anthropic", "google")
 
     @property
     def target(self) -> Target:
@@ -95,7 +101,7 @@ class Golden:
 
     @property
     def exchange(self) -> Exchange:
-        return Exchange(self.client, self.target, self.upstream)
+        return Exchange(self.client, self.target, self.upstream, self.data.get("path", PATH))
 
 
 def load(folder: Path = FOLDER) -> list[Golden]:
@@ -146,6 +152,7 @@ class Exchange:
     client: ProtocolId
     to: Target
     upstream: ProtocolId | None = None
+    path: str = PATH
 
     @property
     def near(self) -> Codec:
@@ -157,7 +164,7 @@ class Exchange:
 
     def write(self, raw: bytes) -> Written:
         """The upstream's request, with all losses of reading and writing."""
-        request = self.near.read_request(raw)
+        request = read(self.client, raw, self.path)
         written = self.far.write_request(request, self.to)
         return Written(written.body, (*request.losses, *written.losses), written.memory)
 
@@ -196,12 +203,15 @@ class Exchange:
         yield from eof()
 
 
-STAND_IN = "claude-sonnet-4-5"
+STAND_IN, GEMINI_STAND_IN = "claude-sonnet-4-5", "gemini-3.8-flash"
 """For models that the rules do not know."""
 
 
-def faults(protocol: ProtocolId, body: object, *, compatible: bool = False) -> list[str]:
-    """What the vendor would refuse in a request."""
+def faults(protocol: ProtocolId, body: object, *, compatible: bool = False, model: str = "") -> list[str]:
+    """What the vendor would refuse in a request. `model`: of Gemini's path; every signature counts as its own."""
+    if protocol is GEMINI:
+        name = model if model in gemini_rules.MODELS else GEMINI_STAND_IN
+        return [flaw.message for flaw in gemini_rules.violations(body, name, lambda _: True)]
     if protocol is CHAT:
         return [flaw.message for flaw in openai_rules.violations(body, compatible=compatible)]
     assert isinstance(body, dict)
@@ -212,8 +222,13 @@ def faults(protocol: ProtocolId, body: object, *, compatible: bool = False) -> l
     return [flaw.message for flaw in found]
 
 
-def read(protocol: ProtocolId, raw: bytes) -> Request:
-    return CODECS[protocol].read_request(raw)
+def read(protocol: ProtocolId, raw: bytes, path: str = PATH) -> Request:
+    """As the pipeline reads it, which knows the path."""
+    request = CODECS[protocol].read_request(raw)
+    asked = parse_target(*path.partition("?")[::2])
+    if protocol is not GEMINI or asked is None:
+        return request
+    return replace(request, model=asked.model, stream=asked.stream)
 
 
 def sse_events(raw: bytes) -> list[tuple[bytes, Any]]:

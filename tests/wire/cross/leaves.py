@@ -62,8 +62,10 @@ def having(body: Json, path: Path, name: str, value: Any) -> Json:
 
 
 def explained(path: Path, losses: Iterable[Loss]) -> bool:
-    """Whether a loss names the leaf, or what it is a part of."""
-    return any(_names(loss.path, spelled(path)) for loss in losses)
+    """Whether a loss names the leaf, or what it is a part of. Gemini's fields may also be spelled in snake case."""
+    leaf = spelled(path)
+    both = (leaf, re.sub(r"_([a-z])", lambda found: found[1].upper(), leaf))
+    return any(_names(loss.path, each) for loss in losses for each in both)
 
 
 def _names(loss: str, leaf: str) -> bool:
@@ -100,6 +102,16 @@ NEUTRAL: Final[list[tuple[Callable[[str], bool], tuple[Any, ...]]]] = [
     (ends("function.arguments"), ("", "{}")),
     (ends("reasoning_details[0].index"), (0,)),
     (ends("caller.type"), ("direct",)),
+    (ends("parameters.type", "input_schema.type"), ("object",)),
+    (ends(".role"), ("user",)),
+    (ends("functionResponse.id"), ("1", "fc_1", "fc_2")),  # the name tells it too
+    (ends("responseMimeType"), ("application/json", "text/plain")),  # beside a schema, and the default
+    (ends("thinkingBudget"), (0, -1)),
+    (ends(".text"), ("",)),
+    (ends(".thought"), (True,)),  # beside a signature of ours
+    # It stands in the path where Gemini is asked.
+    (ends("stream"), (True,)),
+    (ends("model"), ("models/asked",)),
     # It says again what `reasoning_details` says.
     (ends("reasoning_content"), ("Look it up.",)),
     # It is for the gateway: how the answer's stream ends.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from tests.wire.cross.harness import CHAT, GOLDENS, MESSAGES, Golden
+from tests.wire.cross.harness import CHAT, GEMINI, GOLDENS, MESSAGES, Golden
 from tests.wire.cross.leaves import Path, explained, leaves
 from tokligence.conversation import Loss, LossReason, ProtocolId, Severity
 from tokligence.wire.matrix import ANYWHERE, MATRIX, WORDS, Fate, LossKind, Row, Section
@@ -44,8 +44,8 @@ def steps_of(body: Any, path: Path) -> list[Step]:
         kind = str(value.get("role") or value.get("type") or "") if isinstance(value, dict) else ""
         if isinstance(key, int):
             steps[-1] = (steps[-1][0], kind)
-            if key > 0 and steps[-1][0] == "choices":
-                return [("choices", "further")]
+            if key > 0 and steps[-1][0] in ("choices", "candidates"):
+                return [(steps[-1][0], "further")]
         else:
             steps.append((key, kind))
     return steps
@@ -142,12 +142,23 @@ def prove(pair: Pair, golden: Golden, sections: tuple[Section, ...], proofs: Pro
 NEW: Final = {kind for row in ANYWHERE for kind in row.losses}
 
 
+CALLED: Final = {
+    "audio_tokens": {"promptTokensDetails", "candidatesTokensDetails"},
+    "cache_write_tokens": {"cache_creation_input_tokens", "cache_creation"},
+    "stop_reason": {"finishReason"},
+}
+"""What an answer's fields are called by the protocols that have other words."""
+
+
 def names(loss: Loss, path: Path, *, asked: bool) -> bool:
     """In answers, fields of choice and message are named without the way to them."""
     if explained(path, [loss]):
         return True
+    name = loss.path.split(".")[-1]
     return not asked and (
-        loss.path.split(".")[-1] in path or (loss.path.startswith("content[") and "message" in path)
+        name in path
+        or bool(set(path) & CALLED.get(name, set()))
+        or (loss.path.startswith("content[") and ("message" in path or "parts" in path))
     )
 
 
@@ -211,6 +222,9 @@ def said_in(protocol: ProtocolId, sse: str) -> Iterator[str]:
             yield data
             continue
         event = json.loads(data)
+        if protocol is GEMINI:
+            yield from said_in_chunk(event)
+            continue
         if protocol is MESSAGES:
             inner = event.get("content_block") or event.get("delta") or {}
             yield event["type"] + (f"[{inner['type']}]" if "type" in inner else "")
@@ -220,6 +234,17 @@ def said_in(protocol: ProtocolId, sse: str) -> Iterator[str]:
             yield from (f"delta.{name}" for name, value in choice["delta"].items() if value is not None)
             if choice["finish_reason"]:
                 yield "finish_reason"
+
+
+def said_in_chunk(chunk: Any) -> Iterator[str]:
+    yield from (name for name in ("usageMetadata", "promptFeedback", "error") if name in chunk)
+    for candidate in chunk.get("candidates", ()):
+        yield from ("finishReason" for _ in range("finishReason" in candidate))
+        for part in candidate.get("content", {}).get("parts", ()):
+            names = [name for name in ("thoughtSignature", "functionCall") if name in part]
+            if part.get("text"):
+                names.append("thought" if part.get("thought") else "text")
+            yield from names or [f"part[{next(iter(part))}]"]
 
 
 USUAL = re.compile(r"text|thinking|redacted_thinking|tool_use")
@@ -253,7 +278,7 @@ client speaks one protocol and the model's vendor another.
   `tests/wire/cross/goldens/`; *property* means that a test says each field in turn.
 """
 
-NAMES = {CHAT: "Chat", MESSAGES: "Messages"}
+NAMES = {CHAT: "Chat", MESSAGES: "Messages", GEMINI: "Gemini"}
 
 
 def document() -> str:

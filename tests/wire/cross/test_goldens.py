@@ -9,6 +9,7 @@ import pytest
 
 from tests.wire.cross.harness import (
     CHAT,
+    GEMINI,
     GOLDENS,
     MESSAGES,
     Golden,
@@ -31,11 +32,15 @@ answering = pytest.mark.parametrize(
 streaming = pytest.mark.parametrize(
     "golden", [golden for golden in GOLDENS if golden.upstream_sse.exists()], ids=lambda golden: golden.name
 )
-CUT_SHORT = ("chat-error-in-stream", "chat-error-cut", "messages-error-in-stream", "messages-error-cut")
+CUT_SHORT = tuple(
+    golden.name
+    for golden in GOLDENS
+    if golden.name.endswith(("-error-in-stream", "-error-cut", "-error-answer-failed"))
+)
 # Their fragments have gone out before anyone can know that they will not become JSON.
 UNFINISHED = ("messages-answer-arguments-broken",)
 # Chat streams no calls of custom tools (openai 3.57 `types/chat/chat_completion_chunk.py`).
-UNSTREAMED = ("messages-answer-custom-call",)
+UNSTREAMED = ("messages-answer-custom-call", "gemini-chat-answer-custom-call")
 whole_streams = pytest.mark.parametrize(
     "golden",
     [g for g in GOLDENS if g.upstream_sse.exists() and g.name not in CUT_SHORT],
@@ -74,12 +79,23 @@ def test_the_exchange_is_as_the_golden_says(golden: Golden, update_golden: bool)
 def test_a_golden_says_where_it_is_from_and_what_it_shows(golden: Golden) -> None:
     assert golden.data["provenance"].endswith("read 2026-11-24.")
     assert golden.data["shows"].endswith(".")
-    assert golden.name.startswith("chat-" if golden.client is CHAT else "messages-")
+    assert golden.name.startswith(PREFIX[golden.client, golden.upstream])
+
+
+PREFIX = {
+    (CHAT, MESSAGES): "chat-",
+    (MESSAGES, CHAT): "messages-",
+    (CHAT, GEMINI): "chat-gemini-",
+    (MESSAGES, GEMINI): "messages-gemini-",
+    (GEMINI, CHAT): "gemini-chat-",
+    (GEMINI, MESSAGES): "gemini-messages-",
+}
 
 
 @each
 def test_the_upstream_takes_the_request(golden: Golden) -> None:
-    assert faults(golden.upstream, json.loads(golden.written.body), compatible=golden.compatible) == []
+    body, model = json.loads(golden.written.body), golden.data["model"]
+    assert faults(golden.upstream, body, compatible=golden.compatible, model=model) == []
 
 
 @answering
@@ -94,10 +110,11 @@ def test_the_stream_is_as_the_golden_says(golden: Golden, update_golden: bool) -
         [golden.upstream_sse.read_bytes()], golden.written.memory, include_usage=golden.include_usage
     )
     note = f": Written by the gateway. Losses: {'; '.join(show(losses)) or 'none'}.\n\n".encode()
+    written = note + body.replace(b"\r\n", b"\n")  # files have one kind of line
     if update_golden:
-        golden.client_sse.write_bytes(note + body)
+        golden.client_sse.write_bytes(written)
     else:
-        assert (note + body).decode() == golden.client_sse.read_text("utf-8")
+        assert written.decode() == golden.client_sse.read_text("utf-8")
 
 
 @whole_streams
@@ -124,6 +141,8 @@ def agree(golden: Golden, chunks: list[bytes]) -> None:
 
 def comparable(answer: Json) -> Json:
     """Without ids and times, which are new in each answer, and without what only accumulators add or leave out."""
+    if "candidates" in answer:
+        return _gemini(answer)
     return _chat(answer) if "choices" in answer else _messages(answer)
 
 
@@ -144,6 +163,25 @@ def _chat(answer: Json) -> Json:
         "finish_reason": choice["finish_reason"],
         "service_tier": answer.get("service_tier"),
         "usage": answer.get("usage"),
+    }
+
+
+def _gemini(answer: Json) -> Json:
+    (candidate,) = answer["candidates"]
+    parts: list[Json] = []
+    for part in candidate["content"]["parts"]:
+        last = parts[-1] if parts else {}
+        joins = "text" in part and "text" in last and part.get("thought") == last.get("thought")
+        if joins and "thoughtSignature" not in last:
+            last.update(part | {"text": last["text"] + part["text"]})
+        else:
+            parts.append(dict(part))
+    return {
+        "model": answer["modelVersion"],
+        "parts": [part for part in parts if part != {"text": ""}],
+        "finish": candidate["finishReason"],
+        "beside": {key: value for key, value in candidate.items() if key not in ("content", "finishReason")},
+        "usage": answer.get("usageMetadata"),
     }
 
 
@@ -179,10 +217,23 @@ def test_a_streams_events_keep_their_order(golden: Golden) -> None:
 def well_formed(golden: Golden, body: bytes) -> None:
     """Blocks open once, in order, and close before the next; the message begins once and ends once."""
     events = sse_events(body)
-    if golden.client is MESSAGES:
+    if golden.client is GEMINI:
+        gemini_order([data for _, data in events])
+    elif golden.client is MESSAGES:
         messages_order([data for _, data in events])
     else:
         chat_order([data for _, data in events])
+
+
+def gemini_order(events: list[Any]) -> None:
+    """Every chunk says whose it is; the last one finishes, or is an error."""
+    failed = "error" in events[-1]
+    chunks = events[:-1] if failed else events
+    assert not any("error" in chunk for chunk in chunks)
+    assert len({chunk["responseId"] for chunk in chunks}) <= 1
+    ends = [n for n, chunk in enumerate(chunks) if "finishReason" in chunk["candidates"][0]]
+    assert ends == ([] if failed else [len(chunks) - 1])
+    assert all("usageMetadata" not in chunk for chunk in chunks[:-1])
 
 
 def messages_order(events: list[Any]) -> None:

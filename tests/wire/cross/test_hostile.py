@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.cross.harness import CHAT, GOLDENS, MESSAGES, Golden, Json, dumps
+from tests.wire.cross.harness import CHAT, GEMINI, GOLDENS, MESSAGES, Golden, Json, dumps
 from tests.wire.cross.leaves import Path
 from tokligence.conversation import ProtocolId
 from tokligence.errors import GatewayError
@@ -40,7 +40,7 @@ WRONG: tuple[Any, ...] = (
     {"type": "function", "function": {}},
     {"__tgw_extras__": {}, "type": "__tgw_opaque__", "raw": "{"},
 )
-EACH = [golden for golden in GOLDENS if not golden.name.startswith(("chat-error", "messages-error"))]
+EACH = [golden for golden in GOLDENS if "-error-" not in golden.name]
 
 
 def nodes(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -150,7 +150,10 @@ DEPTHS = (10, 200, 500, 900, 1_100, 3_000, 100_000)
 def test_deep_nesting_anywhere_is_read_or_refused_by_name(golden: Golden, depth: int) -> None:
     body = golden.data["request"]
     deep = {b"[": b"[" * depth + b"]" * depth, b"{": b'{"a":' * depth + b"1" + b"}" * depth}
-    for path in [*nodes(body), ("novel",), ("tools",), ("metadata",), ("messages", 0, "novel")]:
+    said = "contents" if golden.client is GEMINI else "messages"
+    novel: list[Path] = [("novel",), ("tools",), ("metadata",)]
+    novel += [(said, 0, "novel")] if isinstance(body[said], list) else []
+    for path in [*nodes(body), *novel]:
         raw = json.dumps(put(body, path, "@DEEP@")).encode()
         for nest in deep.values():
             refuses_by_name(golden, raw.replace(b'"@DEEP@"', nest))
@@ -218,7 +221,7 @@ def test_deep_nesting_in_an_answer_is_read_or_refused_by_name(golden: Golden, de
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 529])
-@pytest.mark.parametrize("protocol", [CHAT, MESSAGES])
+@pytest.mark.parametrize("protocol", [CHAT, MESSAGES, GEMINI])
 @settings(max_examples=25, deadline=None)
 @given(
     raw=st.binary(max_size=60)

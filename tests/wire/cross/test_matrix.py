@@ -15,7 +15,7 @@ from msgspec import Struct
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase as ChatParams
 from typing_extensions import get_type_hints
 
-from tests.wire.cross.harness import CHAT, MESSAGES, OTHER, Exchange, Json, dumps, show, target
+from tests.wire.cross.harness import CHAT, GEMINI, MESSAGES, OTHER, Exchange, Json, dumps, show, target
 from tests.wire.cross.proof import (
     ANSWERS,
     NOT,
@@ -33,6 +33,7 @@ from tests.wire.cross.proof import (
 from tokligence.conversation import ProtocolId
 from tokligence.wire.anthropic import types as messages_types
 from tokligence.wire.contract import ReplyMemory
+from tokligence.wire.gemini import types as gemini_types
 from tokligence.wire.matrix import MATRIX, WORDS, Fate, Row, Section, raw_fields
 from tokligence.wire.openai_chat import types as chat_types
 from tokligence.wire.strict import EXTRAS_KEY, OpaqueWire
@@ -42,6 +43,8 @@ EVERY = [
     ((source, target), section, row) for (source, target, section), found in MATRIX.items() for row in found
 ]
 TO = {CHAT: target("claude-sonnet-4-5", "anthropic"), MESSAGES: target("gpt-4o", "openai")}
+BEYOND = {CHAT: TO[MESSAGES], GEMINI: target("gemini-3.8-flash", "google")}
+"""Whom a client of Messages asks in each protocol."""
 
 
 def test_the_document_is_up_to_date(update_golden: bool) -> None:
@@ -82,6 +85,8 @@ SHAPES = [
     (MESSAGES, REQUESTS, messages_types.ToolWire),
     (CHAT, ANSWERS, chat_types.Completion),
     (MESSAGES, ANSWERS, messages_types.ResponseWire),
+    (GEMINI, REQUESTS, gemini_types.RequestWire),
+    (GEMINI, ANSWERS, gemini_types.ResponseWire),
 ]
 DECLARED = [
     (pair, sections, shape) for pair in PAIRS for source, sections, shape in SHAPES if source is pair[0]
@@ -158,9 +163,10 @@ ANSWERED: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("path", ASKED)
-def test_a_field_of_one_vendor_alone_is_lost_as_its_row_says(path: str) -> None:
-    row = next(row for row in rows((MESSAGES, CHAT), REQUESTS) if row.path == path)
-    written = Exchange(MESSAGES, TO[MESSAGES]).write(dumps(ASKED[path]))
+@pytest.mark.parametrize("protocol", BEYOND)
+def test_a_field_of_one_vendor_alone_is_lost_as_its_row_says(protocol: ProtocolId, path: str) -> None:
+    row = next(row for row in rows((MESSAGES, protocol), REQUESTS) if row.path == path)
+    written = Exchange(MESSAGES, BEYOND[protocol], protocol).write(dumps(ASKED[path]))
     name = path.split(".")[-1]
     assert [(loss.reason, loss.severity) for loss in written.losses if loss.path.endswith(name)] == list(
         row.losses
@@ -168,15 +174,18 @@ def test_a_field_of_one_vendor_alone_is_lost_as_its_row_says(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ANSWERED)
-def test_a_field_of_anthropics_answers_alone_is_lost_as_its_row_says(path: str) -> None:
-    row = next(row for row in rows((MESSAGES, CHAT), ANSWERS) if row.path == path)
-    reply = Exchange(CHAT, TO[CHAT]).reply(dumps(ANSWERED[path]), ReplyMemory())
+@pytest.mark.parametrize("client", BEYOND)
+def test_a_field_of_anthropics_answers_alone_is_lost_as_its_row_says(client: ProtocolId, path: str) -> None:
+    row = next(row for row in rows((MESSAGES, client), ANSWERS) if row.path == path)
+    reply = Exchange(client, TO[CHAT], MESSAGES).reply(dumps(ANSWERED[path]), ReplyMemory())
     name = path.split(".")[-1]
     assert [(loss.reason, loss.severity) for loss in reply.losses if name in loss.path] == list(row.losses)
 
 
 def by_property(pair: Pair, section: Section, row: Row) -> bool:
-    return pair == (MESSAGES, CHAT) and row.path in (ASKED if section in REQUESTS else ANSWERED)
+    return pair in ((MESSAGES, CHAT), (MESSAGES, GEMINI)) and row.path in (
+        ASKED if section in REQUESTS else ANSWERED
+    )
 
 
 @pytest.mark.parametrize(

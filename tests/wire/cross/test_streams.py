@@ -8,10 +8,21 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from google.genai import errors as google
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.cross.harness import CHAT, GOLDENS, MESSAGES, Exchange, Golden, context, sse_events, target
+from tests.wire.cross.harness import (
+    CHAT,
+    GEMINI,
+    GOLDENS,
+    MESSAGES,
+    Exchange,
+    Golden,
+    context,
+    sse_events,
+    target,
+)
 from tests.wire.cross.sdk import streamed, whole
 from tests.wire.cross.test_goldens import CUT_SHORT, comparable, well_formed
 from tests.wire.cross.vendor_streams import stream_of
@@ -180,12 +191,14 @@ def is_clean(client: ProtocolId, body: bytes) -> bool:
     """Whether the client takes the stream for a whole answer."""
     last = sse_events(body)[-1:]
     assert last, "the client was told nothing"
+    if client is GEMINI:
+        return "finishReason" in last[0][1].get("candidates", [{}])[0]
     return last[0][1] == b"[DONE]" if client is CHAT else last[0][0] == b"message_stop"
 
 
 def is_error(client: ProtocolId, body: bytes) -> bool:
     name, data = sse_events(body)[-1]
-    return "error" in data and (client is CHAT or name == b"error")
+    return "error" in data and (client is not MESSAGES or name == b"error")
 
 
 @named(WHOLE)
@@ -205,11 +218,23 @@ def test_a_truncated_stream_ends_in_the_clients_error_event(golden: Golden) -> N
 def whole_from(protocol: ProtocolId, raw: bytes) -> int:
     """The number of bytes after which the answer is whole: the terminal event, in Chat the finish reason."""
     for number in range(len(raw)):
+        if protocol is GEMINI and finishes(raw[:number]):
+            return number
         if protocol is CHAT and raw[:number].endswith(b"}") and b'"finish_reason":"' in raw[:number]:
             return raw.index(b"\n", number) if raw[number : number + 1] != b"\n" else number
         if protocol is MESSAGES and raw[:number].endswith(b'{"type":"message_stop"}'):
             return number
     raise AssertionError(raw)
+
+
+def finishes(raw: bytes) -> bool:
+    """Whether the last event is whole and has a finish reason, or says that there will be none."""
+    _, data = parse(raw.rpartition(b"\n\n")[2])
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return False
+    return "finishReason" in answer.get("candidates", [{}])[0] or "promptFeedback" in answer
 
 
 @named(WHOLE)
@@ -238,7 +263,11 @@ MALFORMED = [
     b'event: content_block_start\ndata: {"type":"content_block_start","index":0}\n\n',
     b"data: " + b"[" * 100_000 + b"\n\n",
 ]
-OF_OTHERS = {CHAT: b"event: content", MESSAGES: b'data: {"choices"'}
+OF_OTHERS = {
+    CHAT: (b"event: content",),
+    MESSAGES: (b'data: {"choices"',),
+    GEMINI: (b"event: content", b'data: {"choices"'),
+}
 """Malformed for the other protocol; here an event of a kind that is new, which is passed over with a loss."""
 
 
@@ -264,7 +293,7 @@ def test_a_stream_with_changed_bytes_is_read_or_refused(golden: Golden, data: st
     assert is_clean(golden.client, body) or is_error(golden.client, body)
 
 
-@pytest.mark.parametrize("protocol", [CHAT, MESSAGES])
+@pytest.mark.parametrize("protocol", [CHAT, MESSAGES, GEMINI])
 def test_nothing_follows_the_clients_error_event(protocol: ProtocolId) -> None:
     writer = CODECS[protocol].stream_writer(context())
     error = ErrorView(502, "broken", "req_1")
@@ -281,8 +310,8 @@ def test_nothing_follows_the_clients_error_event(protocol: ProtocolId) -> None:
     "golden", [g for g in BY_HAND if g.name in CUT_SHORT], ids=lambda golden: golden.name
 )
 def test_the_clients_sdk_raises_on_a_stream_that_ends_in_an_error(golden: Golden) -> None:
-    expected = openai.APIError if golden.client is CHAT else anthropic.APIError
-    with pytest.raises(expected):
+    raised = {CHAT: openai.APIError, MESSAGES: anthropic.APIError, GEMINI: google.APIError}
+    with pytest.raises(raised[golden.client]):
         streamed(golden.client, client_bytes(golden, golden.upstream_sse.read_bytes()))
 
 

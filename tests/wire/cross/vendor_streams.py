@@ -1,6 +1,6 @@
 """A vendor's whole answer as the same vendor streams it, written after the vendors' documents and independently of
 the gateway's writers (platform.claude.com/docs/en/build-with-claude/streaming; openai 3.57
-`types/chat/chat_completion_chunk.py`; both read 2026-11-24)."""
+`types/chat/chat_completion_chunk.py`; ai.google.dev/api/generate-content; all read 2026-11-24)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.wire.cross.harness import CHAT, Json
+from tests.wire.cross.harness import CHAT, GEMINI, Json
 from tokligence.conversation import ProtocolId
 
 
 def stream_of(protocol: ProtocolId, answer: Json, *, size: int = 3) -> list[bytes]:
     """`size`: characters of a fragment."""
+    if protocol is GEMINI:
+        return list(_gemini(answer, size))
     return list(_chat(answer, size) if protocol is CHAT else _messages(answer, size))
 
 
@@ -132,3 +134,44 @@ def _block(block: Json, size: int) -> tuple[Json, list[Json]]:
 def _event(kind: str, **fields: Any) -> bytes:
     body = json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
     return f"event: {kind}\ndata: {body}\n\n".encode()
+
+
+# --- Gemini ---------------------------------------------------------------------------------------------
+
+
+def _gemini(answer: Json, size: int) -> Iterator[bytes]:
+    """Each chunk has a fragment; the last one what the answer says beside its content, and the whole usage."""
+    head = {key: answer[key] for key in ("modelVersion", "responseId") if key in answer}
+    candidates = answer.get("candidates") or []
+    last = {key: value for key, value in answer.items() if key not in ("candidates", "usageMetadata")}
+    if "usageMetadata" in answer:
+        last["usageMetadata"] = answer["usageMetadata"]
+        head["usageMetadata"] = {"promptTokenCount": answer["usageMetadata"].get("promptTokenCount", 0)}
+    if not candidates:
+        yield _crlf(last)
+        return
+    first, *others = candidates
+    for part in first.get("content", {}).get("parts", ()):
+        for piece in _fragments(part, size):
+            yield _crlf(
+                {"candidates": [{"content": {"parts": [piece], "role": "model"}, "index": 0}], **head}
+            )
+    ending = {key: value for key, value in first.items() if key != "content"}
+    content = {"content": {"parts": [{"text": ""}], "role": "model"}}
+    yield _crlf({"candidates": [content | ending, *others], **last})
+
+
+def _fragments(part: Json, size: int) -> Iterator[Json]:
+    if not part.get("text"):
+        yield part
+        return
+    rest = {key: value for key, value in part.items() if key not in ("text", "thoughtSignature")}
+    yield from ({**rest, "text": piece} for piece in pieces(part["text"], size))
+    if "thoughtSignature" in part:
+        thought = {"thought": True} if part.get("thought") else {}
+        yield {**thought, "text": "", "thoughtSignature": part["thoughtSignature"]}
+
+
+def _crlf(value: Json) -> bytes:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {body}\r\n\r\n".encode()

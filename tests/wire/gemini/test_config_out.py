@@ -152,7 +152,7 @@ def thinking(wish: Reasoning, name: str = NEW, **card: Any) -> tuple[Json | None
         (
             Reasoning(ENABLED, budget=16_000),
             {"includeThoughts": True, "thinkingLevel": "MEDIUM"},
-            ["reasoning converted cosmetic"],
+            ["reasoning.budget converted cosmetic"],
         ),
         (Reasoning(ADAPTIVE), {"includeThoughts": True}, []),
         (Reasoning(DISABLED), {"thinkingLevel": "LOW"}, ["reasoning model_capability semantic"]),

@@ -139,6 +139,7 @@ def test_what_only_gemini_says_is_kept() -> None:
             "createTime": b'"t"',
             "novel": b"1",
             "fresh": b"2",
+            "promptFeedback.safetyRatings": b"[]",
         },
     )
 

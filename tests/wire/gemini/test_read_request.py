@@ -349,7 +349,7 @@ def test_a_response_may_hold_media_and_words_of_the_vendor() -> None:
     result = value.turns[2].parts[0]
     assert isinstance(result, ToolResult)
     assert result.parts == (Text("see"), Image(Base64Source("image/png", "aGk=")))
-    assert result.extras == Extras(GEMINI, {"scheduling": b'"SILENT"'})
+    assert result.extras == Extras(GEMINI, {"functionResponse.scheduling": b'"SILENT"'})
     assert show(value.losses) == [
         "contents[2].parts[0].functionResponse.parts[0].mood unknown_field semantic"
     ]
@@ -456,14 +456,27 @@ def test_sampling_and_limits_are_read() -> None:
     [
         ({}, None),
         ({"responseMimeType": "text/plain"}, OutputFormat(OutputKind.TEXT)),
-        ({"responseMimeType": "application/json"}, OutputFormat(OutputKind.JSON_OBJECT)),
+        (
+            {"responseMimeType": "application/json"},
+            OutputFormat(OutputKind.JSON_OBJECT, path="generationConfig.responseMimeType"),
+        ),
         (
             {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}},
-            OutputFormat(OutputKind.JSON_SCHEMA, schema=b'{"type": "object"}', strict=True),
+            OutputFormat(
+                OutputKind.JSON_SCHEMA,
+                schema=b'{"type": "object"}',
+                strict=True,
+                path="generationConfig.responseJsonSchema",
+            ),
         ),
         (
             {"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}},
-            OutputFormat(OutputKind.JSON_SCHEMA, schema=b'{"type":"object"}', strict=True),
+            OutputFormat(
+                OutputKind.JSON_SCHEMA,
+                schema=b'{"type":"object"}',
+                strict=True,
+                path="generationConfig.responseSchema",
+            ),
         ),
     ],
 )
@@ -505,3 +518,15 @@ def test_what_is_new_in_thinking_is_lost_by_name() -> None:
     assert show(read(config(thinkingConfig={"mood": 1})).losses) == [
         "generationConfig.thinkingConfig.mood unknown_field semantic"
     ]
+
+
+def test_a_turn_says_which_of_its_parts_are_followed_by_their_proofs() -> None:
+    signed = {"thoughtSignature": "c2ln"}
+    parts = [
+        {"text": "a"} | signed,
+        {"text": "b"},
+        {"text": "c"} | signed,
+        {"text": "d", "thought": True} | signed,
+    ]
+    turn = read({"contents": [{"role": "model", "parts": parts}]}).turns[0]
+    assert (turn.path, len(turn.parts)) == ("contents[0;0,3]", 6)

@@ -167,6 +167,13 @@ def test_what_only_gemini_says_of_an_answer_comes_with_its_end() -> None:
     )
 
 
+def test_how_safe_a_prompt_was_found_blocks_nothing() -> None:
+    first = chunk({"text": "a"}) | {"promptFeedback": {"safetyRatings": [1]}}
+    events, _ = stream([first, {"promptFeedback": {}}, chunk(finish="STOP")])
+    ratings = Extras(GEMINI, {"promptFeedback.safetyRatings": b"[1]"})
+    assert events[-2] == Finished(FinishReason.STOP, extras=ratings)
+
+
 @pytest.mark.parametrize("word", sorted(BROKEN_OFF))
 def test_an_answer_that_failed_fails_the_stream(word: str) -> None:
     events, _ = stream([chunk({"text": "a"}), chunk(finish=word)])

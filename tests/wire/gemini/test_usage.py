@@ -41,7 +41,7 @@ def test_what_was_written_to_a_cache_is_a_part_of_the_prompt() -> None:
     }
     assert show(usage_losses(usage)) == [
         "usage.cache_write_tokens unsupported cosmetic",
-        "usage.web_searches unsupported cosmetic",
+        "usage.server_tool_use unsupported cosmetic",
     ]
     assert usage_losses(None) == usage_losses(Usage()) == []
 

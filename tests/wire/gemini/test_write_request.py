@@ -219,7 +219,7 @@ def test_documents_are_files_or_their_text() -> None:
         {"text": "in"},
         {"inlineData": {"mimeType": "text/plain", "data": "aGk="}},
     ]
-    assert losses == [f"messages[0].content[{n}] converted cosmetic" for n in (3, 4, 5)]
+    assert losses == [f"messages[0].content[{n}] converted cosmetic" for n in (0, 3, 4, 5)]
 
 
 def test_documents_that_cannot_be_sent_leave_a_note() -> None:
@@ -402,6 +402,13 @@ def test_pictures_of_a_result_stand_within_it_or_behind_all_results() -> None:
     assert losses == ["messages[0].content[0] converted cosmetic"]
     mixed, _ = round_of(result(Image(UrlSource("https://x.org/a.png")), PNG))
     assert [next(iter(part)) for part in mixed] == ["functionResponse", "text", "fileData", "inlineData"]
+
+
+def test_what_stands_in_and_beside_a_response_goes_back_where_it_was() -> None:
+    fields = {"functionResponse.scheduling": b'"SILENT"', "partMetadata": b"{}"}
+    (part,), _ = round_of(result(Text("ok"), extras=Extras(GEMINI, fields)))
+    assert part["functionResponse"]["scheduling"] == "SILENT"
+    assert part["partMetadata"] == {}
 
 
 def test_results_that_were_messages_of_their_own_keep_their_paths() -> None:

@@ -178,6 +178,16 @@ def test_errors_of_tools_are_marked_in_the_text():
     assert losses[0] == cosmetic("messages[0].content[0].is_error", LossReason.CONVERTED)
 
 
+def test_empty_texts_of_a_result_are_left_out():
+    messages, losses = write_turns(
+        user(Text("go")),
+        assistant(ToolCall("c1", "f", "{}")),
+        user(ToolResult("c1", (Text(""), Text("sunny")))),
+    )
+    assert messages[-1]["content"] == "sunny"
+    assert losses == []
+
+
 def test_images_and_files_in_results_move_into_the_next_user_message():
     messages, losses = write_turns(
         HELLO,

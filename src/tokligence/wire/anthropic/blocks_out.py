@@ -218,6 +218,8 @@ class Blocks(Struct):
         content, valid = tool_input(part.arguments)
         if not valid:
             self.lose(path, LossReason.REPAIRED, Severity.COSMETIC)
+        if part.signature is not None:
+            self.lose(f"{path}.signature", LossReason.FOREIGN_SIGNATURE, Severity.COSMETIC)
         block: dict[str, object] = {
             "type": "tool_use",
             "id": in_form(part.id, ANTHROPIC_ID),

@@ -188,7 +188,7 @@ def _level(wish: Reasoning, card: ModelCard, losses: list[Loss]) -> str | None:
     """None: as the model likes, which is its default."""
     effort = wish.effort
     if effort is None and wish.budget is not None:
-        losses.append(Loss("reasoning", LossReason.CONVERTED, _C))
+        losses.append(Loss("reasoning.budget", LossReason.CONVERTED, _C))
         effort = effort_of_budget(wish.budget)
     if effort is None:
         return None

@@ -54,6 +54,7 @@ _OPAQUE: Final = {
     "tool_call": "toolCall",
     "tool_response": "toolResponse",
 }
+_RESPONSE: Final = "functionResponse"
 _RESPONSE_KEYS: Final = ("output", "result", "error")
 _STORED: Final = ("gs://", "https://generativelanguage.googleapis.com/", "files/")
 """How the addresses of files begin that only Google can read."""
@@ -61,13 +62,21 @@ _STORED: Final = ("gs://", "https://generativelanguage.googleapis.com/", "files/
 
 class Scope(Struct):
     """Where parts stand. `path`: of their content. `issuer`: whose signatures these are; None: the client's, who may
-    name another. `calls`: the ids of the history's calls. `seed`: goes into ids that are made."""
+    name another. `calls`: the ids of the history's calls. `seed`: goes into ids that are made. `proven`: which parts
+    of the conversation have a proof of their own after them, that in Gemini stands beside them."""
 
     path: str
     losses: list[Loss]
     calls: Calls
     issuer: str | None = None
     seed: str = ""
+    proven: list[int] = []
+
+    def turn(self) -> str:
+        """The path, with which of the parts are two: `terms` counts them as the client did."""
+        if not self.proven:
+            return self.path
+        return f"{self.path[:-1]};{','.join(map(str, self.proven))}]"
 
 
 def parts_of(content: ContentWire) -> list[PartWire]:
@@ -84,7 +93,10 @@ def read_parts(content: ContentWire, scope: Scope) -> tuple[Part, ...]:
         if text is not None and part == PartWire(text=text):
             parts.append(Text(text))  # and nothing else: most parts are
         else:
-            parts += read_part(part, f"{scope.path}.parts[{index}]", scope)
+            found = read_part(part, f"{scope.path}.parts[{index}]", scope)
+            if len(found) > 1:
+                scope.proven.append(len(parts))
+            parts += found
     return tuple(parts)
 
 
@@ -97,13 +109,14 @@ def read_part(part: PartWire, where: str, scope: Scope) -> list[Part]:
         return [_read_call(part, part.function_call, where, scope)]
     signature, issuer, redacted = unpack(part.thought_signature, scope.issuer)
     if redacted:
-        return [RedactedThinking(signature or "", issuer)]
+        return [RedactedThinking(signature or "", issuer, extras_of({}, part.extras))]
     if part.thought and (part.text is not None or not kinds):
         return [Thinking(part.text or "", signature, issuer or GOOGLE, extras_of({}, part.extras))]
     if signature is None:
         return _read_data(part, kinds, where, scope)
-    proof = Thinking("", signature, issuer)
-    return [proof] if part.text == "" else [*_read_data(part, kinds, where, scope), proof]
+    if part.text == "":
+        return [Thinking("", signature, issuer, extras_of({}, part.extras))]
+    return [*_read_data(part, kinds, where, scope), Thinking("", signature, issuer)]
 
 
 def _kinds(part: PartWire) -> list[str]:
@@ -131,7 +144,7 @@ def _read_data(part: PartWire, kinds: list[str], where: str, scope: Scope) -> li
     if part.file_data is not None:
         return [_read_file(part, part.file_data, f"{where}.fileData", scope)]
     if part.function_response is not None:
-        return [_read_response(part.function_response, where, scope)]
+        return [_read_response(part, part.function_response, where, scope)]
     if kinds:
         return [Opaque(OWN, kinds[0], _whole(part))]
     if part.extras:
@@ -163,16 +176,19 @@ def _read_call(part: PartWire, call: FunctionCallWire, where: str, scope: Scope)
     )
 
 
-def _read_response(response: FunctionResponseWire, where: str, scope: Scope) -> ToolResult:
+def _read_response(part: PartWire, response: FunctionResponseWire, where: str, scope: Scope) -> ToolResult:
     parts, failed = _read_output(response.response)
     for index, media in enumerate(response.parts or ()):
         inner = f"{where}.functionResponse.parts[{index}]"
         lose(media.extras or (), inner, scope.losses)
         holder = PartWire(inline_data=media.inline_data, file_data=media.file_data)
         parts += _read_data(holder, [], inner, scope)
-    fields = kept({"scheduling": response.scheduling, "willContinue": response.will_continue})
+    told = {"scheduling": response.scheduling, "willContinue": response.will_continue}
+    fields = kept(
+        {f"{_RESPONSE}.{name}": value for name, value in {**told, **(response.extras or {})}.items()}
+    )
     call = scope.calls.answered(response.id, response.name, f"{scope.seed}{where}")
-    return ToolResult(call, tuple(parts), failed, extras=extras_of(fields, response.extras))
+    return ToolResult(call, tuple(parts), failed, extras=extras_of(fields, part.extras))
 
 
 def _read_output(raw: Raw) -> tuple[list[Part], bool]:

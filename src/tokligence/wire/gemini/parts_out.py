@@ -64,6 +64,7 @@ _LONG_NUMBER: Final = re.compile(rb"\d{16}")
 """Google's numbers are doubles: longer ones would come out changed."""
 _SPECIAL: Final = frozenset(("output", "error"))
 _DOCUMENTS: Final = ("application/pdf", "text/")
+_WITHIN: Final = "functionResponse."
 _FROM_RESULT: Final = "[from the result of the tool call {call_id}]"
 
 # Constants, since a member looked up on its class costs twenty times as much (Python 3.11).
@@ -303,6 +304,8 @@ class Contents:
                 else:
                     media.append(piece)
         self.lose_cache(part.cache, path)
+        if len(texts) > 1:
+            self.lose(path, LossReason.CONVERTED, _C)
         response: Json = {
             "id": part.call_id,
             "name": self.names.to_target(self._called.get(part.call_id, part.call_id)),
@@ -315,8 +318,11 @@ class Contents:
         elif media:
             self.lose(path, LossReason.CONVERTED, _C)
             self._later += [{"text": _FROM_RESULT.format(call_id=part.call_id)}, *media]
-        self.add_extras(response, part.extras, path)
-        out.append({"functionResponse": response})
+        beside: Json = {}
+        self.add_extras(beside, part.extras, path)
+        for name in [name for name in beside if name.startswith(_WITHIN)]:
+            response[name.removeprefix(_WITHIN)] = beside.pop(name)
+        out.append({"functionResponse": response, **beside})
 
     # --- media ------------------------------------------------------------------------------------------
 
@@ -368,6 +374,7 @@ class Contents:
             self._placeholder("document", path, LossReason.UNSUPPORTED, out)
             return
         if head:
+            self.lose(path, LossReason.CONVERTED, _C)
             out.append({"text": "\n".join(head)})
         self._add(out, written, part.extras, path)
 

@@ -70,6 +70,8 @@ _MODES: Final = {
     "NONE": ToolMode.NONE,
     "VALIDATED": ToolMode.AUTO,
 }
+_TIERS: Final = {"standard": "default", "unspecified": "auto"}
+"""Service tiers that others know by another name."""
 _NO_CONFIG: Final = GenerationConfigWire()
 _TEXT_ONLY: Final = b'["TEXT"]'
 
@@ -124,7 +126,7 @@ def read_request(raw: bytes) -> Request:
         output,
         None,
         None if config.thinking_config is None else _read_thinking(config.thinking_config, losses),
-        wire.service_tier,
+        _TIERS.get(wire.service_tier or "", wire.service_tier),
         extras=extras_of(fields, wire.extras),
         losses=tuple(losses),
         origin=OWN,
@@ -165,8 +167,9 @@ def _read_turns(wire: RequestWire, losses: list[Loss]) -> tuple[Turn, ...]:
             raise GatewayError("request.invalid_field", path=f"{path}.role", reason=reason)
         if role is _ASSISTANT:
             calls.begin()
-        parts = read_parts(content, Scope(path, losses, calls))
-        turns.append(Turn(role, parts, path, extras=extras_of({}, content.extras)))
+        scope = Scope(path, losses, calls)
+        parts = read_parts(content, scope)
+        turns.append(Turn(role, parts, scope.turn(), extras=extras_of({}, content.extras)))
     return tuple(turns)
 
 
@@ -255,15 +258,15 @@ def _read_output(config: GenerationConfigWire, fields: dict[str, bytes]) -> Outp
         own["responseMimeType"] = msgspec.json.encode(kind)
         fields.update((f"generationConfig.{name}", value) for name, value in own.items())
         return None
-    schema: bytes | None = None
+    schema, path = b"", "generationConfig."
     if sent(config.response_json_schema):
-        schema = bytes(config.response_json_schema)
+        schema, path = bytes(config.response_json_schema), f"{path}responseJsonSchema"
     elif sent(config.response_schema):
-        schema = read_subset(bytes(config.response_schema))
-    if schema is not None:
-        return OutputFormat(OutputKind.JSON_SCHEMA, schema=schema, strict=True)
+        schema, path = read_subset(bytes(config.response_schema)), f"{path}responseSchema"
+    if schema:
+        return OutputFormat(OutputKind.JSON_SCHEMA, schema=schema, strict=True, path=path)
     if kind == "application/json":
-        return OutputFormat(OutputKind.JSON_OBJECT)
+        return OutputFormat(OutputKind.JSON_OBJECT, path=f"{path}responseMimeType")
     return OutputFormat(OutputKind.TEXT) if kind == "text/plain" else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tokligence.conversation import (
@@ -29,6 +29,7 @@ from tokligence.wire.gemini.types import (
     CandidateChunk,
     CandidateWire,
     MeterWire,
+    PromptFeedbackChunk,
     PromptFeedbackWire,
     ResponseWire,
     sent,
@@ -84,9 +85,7 @@ def read_response(raw: bytes, memory: ReplyMemory, issuer: str) -> Response:
         parts,
         finish,
         usage=None if usage is None else usage_of(usage),
-        extras=extras_of(
-            _answer_fields(wire, candidate), {**(wire.extras or {}), **(candidate.extras or {})}
-        ),
+        extras=extras_of(_answer_fields(wire, candidate), _unknown(wire, candidate)),
         losses=tuple(losses),
     )
 
@@ -114,7 +113,9 @@ def broken_off(word: str) -> str:
     return f"the answer failed: {word}"
 
 
-def refusal_text(candidate: CandidateWire | CandidateChunk, blocked: PromptFeedbackWire | None) -> str:
+def refusal_text(
+    candidate: CandidateWire | CandidateChunk, blocked: PromptFeedbackWire | PromptFeedbackChunk | None
+) -> str:
     """What to tell who gets an answer without content: the vendor's words, else what happened."""
     if candidate.finish_message:
         return candidate.finish_message
@@ -143,6 +144,18 @@ def _answer_fields(wire: ResponseWire, candidate: CandidateWire) -> dict[str, by
     if candidate.finish_message is not None:
         fields["finishMessage"] = msgspec.json.encode(candidate.finish_message)
     return fields | kept({"createTime": wire.create_time, "modelStatus": wire.model_status})
+
+
+def _unknown(wire: ResponseWire, candidate: CandidateWire) -> dict[str, Raw]:
+    """Fields of the answer and of what it holds that are new to us."""
+    found = {**(wire.extras or {}), **(candidate.extras or {})}
+    if candidate.content is not None:
+        found |= candidate.content.extras or {}
+    feedback = wire.prompt_feedback
+    if feedback is not None:
+        more = {"safetyRatings": feedback.safety_ratings, **(feedback.extras or {})}
+        found |= {f"promptFeedback.{name}": value for name, value in more.items() if sent(value)}
+    return found
 
 
 # --- usage only -----------------------------------------------------------------------------------------

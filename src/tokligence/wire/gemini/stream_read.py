@@ -60,7 +60,7 @@ from tokligence.wire.gemini.types import (
     Chunk,
     PartChunk,
     PartWire,
-    PromptFeedbackWire,
+    PromptFeedbackChunk,
     RawChunk,
     ResponseWire,
     UsageWire,
@@ -123,7 +123,7 @@ class StreamReader:
         self._called = False
         self._seed = ""
         self._candidate: CandidateChunk | None = None  # the one that finished
-        self._blocked: PromptFeedbackWire | None = None
+        self._blocked: PromptFeedbackChunk | None = None
         self._usage: UsageWire | None = None
         self._extras: dict[str, bytes] = {}
         self._shapes: set[tuple[object, ...]] = set()
@@ -143,8 +143,8 @@ class StreamReader:
             self._begin(chunk, out)
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
-        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
-            self._blocked = chunk.prompt_feedback
+        if chunk.prompt_feedback is not None:
+            self._feedback(chunk.prompt_feedback)
         if not candidates and () not in self._shapes:
             self._shapes.add(())
             self._examine(data, rare=False)
@@ -187,6 +187,12 @@ class StreamReader:
         usage = chunk.usage_metadata
         told = None if usage is None else read_usage(usage, exact=False)
         out.append(Opened(self._seed, chunk.model_version or "", told))
+
+    def _feedback(self, feedback: PromptFeedbackChunk) -> None:
+        if sent(feedback.safety_ratings):
+            self._extras["promptFeedback.safetyRatings"] = bytes(feedback.safety_ratings)
+        if feedback.block_reason is not None:
+            self._blocked = feedback
 
     def _failed(self, data: bytes) -> Failed:
         self._state = _ENDED

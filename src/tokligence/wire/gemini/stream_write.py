@@ -86,6 +86,7 @@ class StreamWriter:
         "_model",
         "_number",
         "_response_id",
+        "_signed",
         "_tail",
         "_thinking",
         "_usage",
@@ -104,6 +105,7 @@ class StreamWriter:
         self._call: ToolCall | None = None  # the open one
         self._arguments: list[str] = []
         self._thinking: Thinking | None = None  # the open one
+        self._signed = False  # the open one is
         self._usage: Usage | None = None
         self._finish = Finished(FinishReason.STOP)
         self._model = ""
@@ -210,6 +212,7 @@ class StreamWriter:
                 return self.write(TextDelta(self._number, part.text)) if part.text else b""
             case Thinking():
                 self._thinking = part
+                self._signed = part.signature is not None
                 self._before, self._after = _HEAD + _TEXT, b',"thought":true}' + _ROLE + self._tail
                 write_part(replace(part, signature=None), path, self.losses, self._context)
                 if part.signature is not None:
@@ -227,13 +230,19 @@ class StreamWriter:
         if self._call is not None:
             self._call = replace(self._call, signature=(self._call.signature or "") + signature)
         elif self._thinking is not None:
-            packed = pack(signature, self._thinking.issuer)
-            return self._chunk({"text": "", "thought": True, "thoughtSignature": packed})
+            self._signed = True
+            return self._proof(pack(signature, self._thinking.issuer))
         return b""
 
+    def _proof(self, packed: str) -> bytes:
+        return self._chunk({"text": "", "thought": True, "thoughtSignature": packed})
+
     def _close(self) -> bytes:
-        call = self._call
+        call, thinking = self._call, self._thinking
         self._before = self._call = self._thinking = None
+        if thinking is not None and not self._signed:
+            packed = pack("", thinking.issuer)  # says whose it is, where that is not Google
+            return self._proof(packed) if packed else b""
         if call is None:
             return b""
         whole = replace(call, arguments="".join(self._arguments))

@@ -276,9 +276,15 @@ class CandidateChunk(Struct, rename="camel"):
     url_context_metadata: Raw = ABSENT
 
 
+class PromptFeedbackChunk(Struct, rename="camel"):
+    block_reason: str | None = None
+    block_reason_message: str | None = None
+    safety_ratings: Raw = ABSENT
+
+
 class Chunk(Struct, rename="camel"):
     candidates: list[CandidateChunk] | None = None
-    prompt_feedback: PromptFeedbackWire | None = None
+    prompt_feedback: PromptFeedbackChunk | None = None
     usage_metadata: UsageWire | None = None
     model_version: str | None = None
     response_id: str | None = None

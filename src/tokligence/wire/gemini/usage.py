@@ -64,5 +64,5 @@ def usage_losses(usage: Usage | None) -> list[Loss]:
     if usage is not None and (usage.cache_write_5m or usage.cache_write_1h):
         losses.append(Loss("usage.cache_write_tokens", LossReason.UNSUPPORTED, Severity.COSMETIC))
     if usage is not None and usage.web_searches:
-        losses.append(Loss("usage.web_searches", LossReason.UNSUPPORTED, Severity.COSMETIC))
+        losses.append(Loss("usage.server_tool_use", LossReason.UNSUPPORTED, Severity.COSMETIC))
     return losses

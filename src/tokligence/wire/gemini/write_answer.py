@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final, assert_never, cast
 
 import msgspec
 from msgspec import Raw
@@ -86,7 +86,11 @@ def put_extras(extras: Extras | None, candidate: Json, body: Json, losses: list[
     losses += foreign_losses(extras, OWN)
     if extras is not None and extras.origin is OWN:
         for name, raw in extras.fields.items():
-            (body if name in _OF_ANSWER else candidate)[name] = Raw(raw)
+            outer, dot, inner = name.partition(".")
+            if dot:
+                cast("Json", body.setdefault(outer, {}))[inner] = Raw(raw)
+            else:
+                (body if name in _OF_ANSWER else candidate)[name] = Raw(raw)
 
 
 def write_part(part: Part, path: str, losses: list[Loss], context: ReplyContext) -> Piece | None:

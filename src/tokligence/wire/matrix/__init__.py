@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tokligence.wire.matrix import chat_messages
+from tokligence.wire.matrix import chat_gemini, chat_messages, messages_gemini
 from tokligence.wire.matrix.rows import (
     UNKNOWN_FIELD,
     UNKNOWN_FIELD_C,
@@ -25,8 +25,8 @@ from tokligence.wire.matrix.rows import (
 
 __all__ = ["ANYWHERE", "MATRIX", "WORDS", "Fate", "LossKind", "Row", "Section", "raw_fields"]
 
-MATRIX: Final[Rows] = {**chat_messages.ROWS}
-WORDS: Final[Words] = {**chat_messages.WORDS}
+MATRIX: Final[Rows] = {**chat_messages.ROWS, **chat_gemini.ROWS, **messages_gemini.ROWS}
+WORDS: Final[Words] = {**chat_messages.WORDS, **chat_gemini.WORDS, **messages_gemini.WORDS}
 
 ANYWHERE: Final = (
     Row("(a field that nobody knows)", Fate.LOST, losses=(UNKNOWN_FIELD, UNKNOWN_FIELD_C)),

@@ -512,14 +512,14 @@ ROWS: Final[Rows] = {
 
 # --- words ----------------------------------------------------------------------------------------------
 
-_UNSAID: Final[Mapping[FinishReason, tuple[LossKind, ...]]] = {
+UNSAID_BY_CHAT: Final[Mapping[FinishReason, tuple[LossKind, ...]]] = {
     finish: tuple((loss.reason, loss.severity) for loss in finish_losses(finish, None))
     for finish in FinishReason
 }
 """What a finish means that Chat has no word for."""
 
 WORDS: Final[Words] = {
-    (_MESSAGES, _CHAT, "Stop reasons"): stops(ANTHROPIC_FINISH, FINISH_REASON, _UNSAID),
+    (_MESSAGES, _CHAT, "Stop reasons"): stops(ANTHROPIC_FINISH, FINISH_REASON, UNSAID_BY_CHAT),
     (_CHAT, _MESSAGES, "Finish reasons"): stops(CHAT_FINISH, STOP_REASON_OF),
     (_CHAT, _MESSAGES, "Service tier asked for"): tiers(SERVICE_TIER, REQUEST_TIER_OF),
     (_MESSAGES, _CHAT, "Service tier asked for"): tiers(REQUEST_TIER_OF, SERVICE_TIER),

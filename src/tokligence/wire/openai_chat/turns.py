@@ -343,6 +343,8 @@ class Messages:
         call_id = in_form(call.id, OPENAI_CHAT_ID)
         arguments = call.arguments or "{}"
         self.lose_cache(call.cache, path)
+        if call.signature is not None:
+            self.lose(f"{path}.signature", LossReason.FOREIGN_SIGNATURE, Severity.COSMETIC)
         extras = call.extras
         try:
             _WHOLE.decode(arguments)
