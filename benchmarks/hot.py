@@ -181,92 +181,132 @@ def _request(body: dict[str, Any]) -> tuple[bytes, bytes]:
     return head.encode(), raw
 
 
-async def _parts(home: Path, port: int) -> None:
-    from tokligence.catalog.data import ROWS
-    from tokligence.catalog.lookup import Catalogue
+def _loaded(home: Path, port: int) -> Any:
     from tokligence.config.load import load
-    from tokligence.conversation import ProtocolId
-    from tokligence.edge import app
-    from tokligence.edge.process import Gateway
-    from tokligence.edge.protocol import Connection
-    from tokligence.signals.log import Log
-    from tokligence.wire.contract import ReplyContext, Target
-    from tokligence.wire.registry import CODECS
 
     base = f"http://127.0.0.1:{port}"
     names = {"HOME": home / "home", "PORT": 0, "OPENAI_BASE_URL": f"{base}/v1", "ANTHROPIC_BASE_URL": base}
     names |= {"OPENAI_API_KEY": "sk-bench", "ANTHROPIC_API_KEY": "sk-ant-bench"}
-    loaded = load({f"TOKLIGENCE_{name}": str(value) for name, value in names.items()})
-    loaded.home.prepare()
-    gateway = Gateway(loaded, lambda: loaded, Log(loaded.home.logs_dir))
-    await gateway.open()
-    for protocol in ProtocolId:
-        _ = CODECS[protocol]  # which else are loaded while something is counted
-    server = gateway._server
-    loop = asyncio.get_running_loop()
-    round_ = _Round(loop)
-    transports = [_Transport(round_) for _ in range(CLIENTS)]
-    received = []
-    for transport in transports:
-        connection = Connection(server)
-        connection.connection_made(transport)
-        received.append(connection.data_received)
+    return load({f"TOKLIGENCE_{name}": str(value) for name, value in names.items()})
 
-    async def calls(
-        *pieces: bytes, number: int, receivers: list[Callable[[bytes], object]] = received
-    ) -> None:
-        for _ in range(number // CLIENTS):
-            done = round_.begin()
-            for receive in receivers:
-                for piece in pieces:
-                    loop.call_soon(receive, piece)
-            await done
-        assert all(b" 200 " in transport.last[:20] for transport in transports), transports[0].last[:500]
 
-    async def part(kind: str, name: str, run: Callable[[int], Awaitable[None]]) -> None:
+class _Counter:
+    """A gateway with clients that are no sockets; `part` counts what one thing costs it."""
+
+    def __init__(self, gateway: Any) -> None:
+        from tokligence.edge.protocol import Connection
+
+        self.gateway = gateway
+        self._loop = asyncio.get_running_loop()
+        self._round = _Round(self._loop)
+        self.transports = [_Transport(self._round) for _ in range(CLIENTS)]
+        self._received = []
+        for transport in self.transports:
+            connection = Connection(gateway._server)
+            connection.connection_made(transport)
+            self._received.append(connection.data_received)
+
+    async def part(self, kind: str, name: str, run: Callable[[int], Awaitable[None]]) -> None:
         await run(CALLS)
+        await self._settle()
         _control("-i", "on")
         await run(CALLS)
+        await self._settle()
         _control("-d")
         _control("-i", "off")
         print(f"PART {kind} {name}", flush=True)
 
-    def repeated(function: Callable[[], object]) -> Callable[[int], Awaitable[None]]:
-        async def run(number: int) -> None:
-            for _ in range(number):
-                function()
+    async def _settle(self) -> None:
+        """What was put off is done: it belongs to the calls that caused it."""
+        await self.gateway.flush()
+        self.gateway._log.flush()
 
-        return run
+    async def calls(
+        self, *pieces: bytes, number: int, receivers: list[Callable[[bytes], object]] | None = None
+    ) -> None:
+        for _ in range(number // CLIENTS):
+            done = self._round.begin()
+            for receive in receivers or self._received:
+                for piece in pieces:
+                    self._loop.call_soon(receive, piece)
+            await done
+        transports = self.transports
+        assert all(b" 200 " in transport.last[:20] for transport in transports), transports[0].last[:500]
 
-    async def chain(function: Callable[[], Awaitable[object]], number: int) -> None:
+    async def chain(self, function: Callable[[], Awaitable[object]], number: int) -> None:
         """A few at a time, each one call after the other."""
 
         async def one_after_the_other() -> None:
             for _ in range(number // CLIENTS):
                 await function()
-            round_.answered()
+            self._round.answered()
 
-        done = round_.begin()
+        done = self._round.begin()
         for _ in range(CLIENTS):
-            loop.call_soon(_Steps(one_after_the_other()).step)
+            self._loop.call_soon(_Steps(one_after_the_other()).step)
         await done
 
+
+def _repeated(function: Callable[[], object]) -> Callable[[int], Awaitable[None]]:
+    async def run(number: int) -> None:
+        for _ in range(number):
+            function()
+
+    return run
+
+
+async def _parts(home: Path, port: int) -> None:
+    from tokligence.conversation import ProtocolId
+    from tokligence.edge.process import Gateway
+    from tokligence.signals.log import Log
+    from tokligence.wire.registry import CODECS
+
+    loaded = _loaded(home, port)
+    loaded.home.prepare()
+    gateway = Gateway(loaded, lambda: loaded, Log(loaded.home.logs_dir))
+    await gateway.open()
+    for protocol in ProtocolId:
+        _ = CODECS[protocol]  # which else are loaded while something is counted
+    counter = _Counter(gateway)
+    await _bare_parts(counter)
+    await _whole_parts(counter)
+    sent = await _codec_parts(counter)
+    await _edge_parts(counter)
+    await _client_part(counter, sent)
+    print("DONE", flush=True)
+    os._exit(0)
+
+
+async def _bare_parts(counter: _Counter) -> None:
     async def nothing() -> None: ...
 
-    answer_at_once = [lambda _data, transport=transport: transport.write(ANSWER) for transport in transports]
-    await part("loop", BARE["loop"], repeated(lambda: None))
-    await part("calls", BARE["calls"], lambda number: calls(b"", number=number, receivers=answer_at_once))
-    await part("steps", BARE["steps"], lambda number: chain(nothing, number))
+    at_once = [lambda _data, transport=transport: transport.write(ANSWER) for transport in counter.transports]
+    await counter.part("loop", BARE["loop"], _repeated(lambda: None))
+    await counter.part(
+        "calls", BARE["calls"], lambda number: counter.calls(b"", number=number, receivers=at_once)
+    )
+    await counter.part("steps", BARE["steps"], lambda number: counter.chain(nothing, number))
 
+
+async def _whole_parts(counter: _Counter) -> None:
     for name, body in (
         ("translated", speed.TO_CLAUDE),
         ("same protocol", speed.CHAT),
         ("loopback", speed.TO_LOOPBACK),
     ):
-        http = _request(body)
-        await part(
-            "calls", f"the whole, {name}", lambda number, http=http: calls(b"".join(http), number=number)
+        http = b"".join(_request(body))
+        await counter.part(
+            "calls", f"the whole, {name}", lambda number, http=http: counter.calls(http, number=number)
         )
+
+
+async def _codec_parts(counter: _Counter) -> bytes:
+    """The body that goes to the upstream."""
+    from tokligence.catalog.data import ROWS
+    from tokligence.catalog.lookup import Catalogue
+    from tokligence.conversation import ProtocolId
+    from tokligence.wire.contract import ReplyContext, Target
+    from tokligence.wire.registry import CODECS
 
     chat, messages = CODECS[ProtocolId.OPENAI_CHAT], CODECS[ProtocolId.ANTHROPIC]
     raw, answer = json.dumps(speed.TO_CLAUDE).encode(), json.dumps(speed.MESSAGE_ANSWER).encode()
@@ -284,28 +324,40 @@ async def _parts(home: Path, port: int) -> None:
         ("write_response", lambda: chat.write_response(response, context)),
         ("splice", lambda: chat.splice(raw, model="gpt-4o", ask_usage=False)),
     ):
-        await part("loop", name, repeated(function))
+        await counter.part("loop", name, _repeated(function))
+    return written.body
+
+
+async def _edge_parts(counter: _Counter) -> None:
+    from tokligence.edge import app
 
     http = _request(speed.CHAT)
+    whole = b"".join(http)
     app.ModelCall = _AtOnce
-    await part("calls", "edge, an answer at once", lambda number: calls(b"".join(http), number=number))
-    await part("calls", "edge, head and body apart", lambda number: calls(*http, number=number))
+    await counter.part("calls", "edge, an answer at once", lambda number: counter.calls(whole, number=number))
+    await counter.part(
+        "calls", "edge, head and body apart", lambda number: counter.calls(*http, number=number)
+    )
     app.ModelCall = _Later
-    await part("calls", "edge, an answer after a wait", lambda number: calls(b"".join(http), number=number))
+    await counter.part(
+        "calls", "edge, an answer after a wait", lambda number: counter.calls(whole, number=number)
+    )
 
-    hub = gateway._hub
+
+async def _client_part(counter: _Counter, body: bytes) -> None:
+    from tokligence.conversation import ProtocolId
+
+    hub = counter.gateway._hub
     endpoint = hub.plans.of(ProtocolId.OPENAI_CHAT, "claude-sonnet-4-5-20250929").own
     assert endpoint is not None
-    client, hop, sent = hub.client, hub.hop_lines, written.body
+    client, hop = hub.client, hub.hop_lines
 
     async def ask() -> None:
-        got = await client.post(endpoint, sent, hop)
+        got = await client.post(endpoint, body, hop)
         if got.body(1 << 20) is None:
             await got.read(1 << 20)
 
-    await part("steps", "upstream client", lambda number: chain(ask, number))
-    print("DONE", flush=True)
-    os._exit(0)
+    await counter.part("steps", "upstream client", lambda number: counter.chain(ask, number))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from tokligence.cli.clients import NAMES, Client
 
 PATIENCE = 120
 """Seconds that an agent may take for a task."""
-HERE = "/work"
+HERE = "~/job"
 """What the directory of the task is called in transcripts."""
 
 CALL = "call: "

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -32,8 +32,8 @@ def blocks(path: Path, language: str | None = None) -> list[Block]:
     """The blocks of `path` in their order, or those in one language."""
     document = path.read_text("utf-8")
     found = []
-    for match in _FENCE.finditer(document):
-        before = _FENCE.sub("", document[: match.start()])  # comments in blocks look like headings
+    for match in FENCE.finditer(document):
+        before = FENCE.sub("", document[: match.start()])  # comments in blocks look like headings
         headings = re.findall(r"^#+ (.+)$", before, re.MULTILINE)
         found.append(Block(match[1], match[2], headings[-1] if headings else ""))
     return [block for block in found if language is None or block.language == language]
@@ -41,7 +41,7 @@ def blocks(path: Path, language: str | None = None) -> list[Block]:
 
 def prose(path: Path) -> str:
     """The file without its fenced blocks."""
-    return _FENCE.sub("", path.read_text("utf-8"))
+    return FENCE.sub("", path.read_text("utf-8"))
 
 
 def inline_code(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.harness import CHAT, MESSAGES, Bench, chat, messages
+from tests.pipeline.harness import CHAT, MESSAGES, Bench, chat, messages, raw_request
 from tokligence.conversation import ProtocolId
 from tokligence.pipeline.build import build_state
 from tokligence.pipeline.plan import MOST, Plans
@@ -132,3 +132,31 @@ async def test_a_query_goes_on_in_the_same_protocol_only(bench: Bench, query: st
     await gate.ask(f"{MESSAGES}?{query}", messages(model="gpt-4o"))
     assert bench.anthropic.last.query == query
     assert bench.openai.last.query == ""
+
+
+async def test_a_client_may_change_its_model_with_every_request_on_one_connection(bench: Bench):
+    gate = await bench.serve()
+    peer = await gate.connect()
+    order = [
+        CLAUDE,
+        CLAUDE,
+        CLAUDE,
+        "loopback",
+        "gpt-4o",
+        "gpt-4o",
+        "loopback",
+        CLAUDE,
+        "gpt-4o",
+        "gpt-4o-mini",
+    ]
+    for model in order:
+        body = (
+            json.dumps(chat(model=model)).encode().ljust(200)
+        )  # of one length, so that the head is the same
+        await peer.send(raw_request(CHAT, body))
+        assert (await peer.reply()).status == 200
+    assert [row.model_asked for row in gate.rows] == order
+    assert [row.provider for row in gate.rows] == [
+        {"loopback": "loopback", CLAUDE: "anthropic"}.get(model, "openai") for model in order
+    ]
+    assert [len(bench.anthropic.requests), len(bench.openai.requests)] == [4, 4]

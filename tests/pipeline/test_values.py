@@ -163,3 +163,12 @@ def test_the_overhead_is_never_negative_and_measured_once():
     assert late.measure() == 0
     late.waited = -1e12
     assert late.measure() == 0
+
+
+def test_ids_of_requests_are_like_others():
+    source = IdSource("fixed")
+    assert [next(source.requests), source.new("msg_"), next(source.requests)] == [
+        "req_fixed0000001",
+        "msg_fixed0000002",
+        "req_fixed0000003",
+    ]

@@ -46,9 +46,10 @@ class FrameTooLarge(ValueError):
 
 def frame(kind: int, payload: bytes) -> bytes:
     """`payload` framed; the checksum covers the kind too."""
-    if len(payload) > MAX_PAYLOAD:
-        raise FrameTooLarge(f"a record of {len(payload)} bytes exceeds {MAX_PAYLOAD}")
-    return _pack(_MAGIC, kind, len(payload), crc32(payload, kind)) + payload
+    size = len(payload)
+    if size > MAX_PAYLOAD:
+        raise FrameTooLarge(f"a record of {size} bytes exceeds {MAX_PAYLOAD}")
+    return _pack(_MAGIC, kind, size, crc32(payload, kind)) + payload
 
 
 def payload_of(framed: bytes) -> bytes:

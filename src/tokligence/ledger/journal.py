@@ -101,6 +101,15 @@ class Reader(Protocol):
     def hurry(self) -> None: ...
 
 
+class _Nobody:
+    idle = False
+    hurry_at = 0
+
+    def wake(self) -> None: ...
+
+    def hurry(self) -> None: ...
+
+
 class Journal:
     """The segments of this process. `started` and `ended` belong to one thread, `take` and `release` to the posting thread.
 
@@ -120,7 +129,7 @@ class Journal:
     ) -> None:
         """Raises OSError when the directory cannot be written."""
         self.calls = 0
-        self.reader: Reader | None = None
+        self.reader: Reader = _Nobody()
         self.segments: deque[Segment] = deque()
         self._directory = directory
         self._worker = worker
@@ -157,7 +166,7 @@ class Journal:
         self._append(segment, framed)
         self._open[record.request_id] = framed
         reader = self.reader
-        if reader is not None and reader.idle:
+        if reader.idle:
             reader.wake()
 
     def ended(self, record: CallEnded) -> None:
@@ -183,11 +192,10 @@ class Journal:
             self.calls = calls
         self._open.pop(record.request_id, None)
         reader = self.reader
-        if reader is not None:
-            if reader.idle:
-                reader.wake()
-            elif self.calls == reader.hurry_at:
-                reader.hurry()
+        if reader.idle:
+            reader.wake()
+        elif self.calls == reader.hurry_at:
+            reader.hurry()
 
     def take(self) -> list[tuple[int, CallEnded]]:
         """The newest calls with their numbers, ascending. One that is missing was not taken in time; it stands in the
@@ -217,15 +225,16 @@ class Journal:
 
     def _append(self, segment: Segment, framed: bytes) -> None:
         try:
+            size = len(framed)
             written = self._write(segment.fd, framed)
-            if written != len(framed):
+            if written != size:
                 self._write_rest(segment.fd, framed, written)
             if self._always:
                 os.fsync(segment.fd)
         except OSError as error:
             self._take_back(segment)
             raise GatewayError("gateway.ledger_unavailable", reason=error.strerror or str(error)) from error
-        segment.size += len(framed)
+        segment.size += size
 
     def _write_rest(self, fd: int, framed: bytes, written: int) -> None:
         while written < len(framed):

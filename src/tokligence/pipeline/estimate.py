@@ -28,7 +28,7 @@ BYTES_PER_TOKEN: Final = 4
 
 def tokens_of(size: int) -> int:
     """`size`: UTF-8 bytes."""
-    return max(1, -(-size // BYTES_PER_TOKEN))
+    return -(-size // BYTES_PER_TOKEN) or 1
 
 
 def request_tokens(request: Request) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Final
 
 from msgspec import structs
@@ -25,7 +25,7 @@ from tokligence.pipeline.estimate import request_tokens, tokens_of
 from tokligence.pipeline.headers import loss_header, route_header, usd
 from tokligence.pipeline.hub import HOP, Hub, Provider, State
 from tokligence.pipeline.loopback_call import call_loopback
-from tokligence.pipeline.meter import Trace, wall_us
+from tokligence.pipeline.meter import Trace
 from tokligence.pipeline.outbound import (
     JSON,
     check,
@@ -117,8 +117,8 @@ class ModelCall:
         self.sink = sink
         self.codec = codec or CODECS[protocol]
         self.array = array
-        self.request_id = hub.new_id("req_")
-        self.started_us = wall_us()
+        self.request_id = next(hub.request_ids)
+        self.started_us = time_ns() // 1000
         self.plan: Plan | None = None
         self.request: Request | None = None
         self.peeked: Peek | None = None
@@ -309,14 +309,15 @@ class ModelCall:
                 raise GatewayError("translation.refused", losses=named)
 
     def context(self, request: Request) -> ReplyContext:
-        size = len(self.call.body)
+        body = self.call.body
+        size = len(body)
         return ReplyContext(  # by position: names would take several times as long
             self.request_id,
             self.started_us // 1_000_000,
             self.hub.new_id,
             request.include_usage,
             tokens_of(size) if size <= PLAIN_BODY else request_tokens(request),
-            self.call.body,
+            body,
             _now,
         )
 
@@ -446,4 +447,4 @@ class ModelCall:
 
 
 def _now() -> int:
-    return wall_us() // 1_000_000
+    return time_ns() // 1_000_000_000

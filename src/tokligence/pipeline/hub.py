@@ -90,7 +90,7 @@ class State(Struct, frozen=True):
 
 class Hub:
     """Shared by all calls. `state` is replaced on reload; a running call keeps the one it began with. `plans`: what has been
-    worked out of the state; `hop_lines`: our header of that name; `new_id`: of `ids`."""
+    worked out of the state; `hop_lines`: our header of that name; `new_id`, `request_ids`: of `ids`."""
 
     def __init__(self, state: State, client: Client, meter: Meter, ids: IdSource) -> None:
         self.plans = Plans(state)
@@ -98,6 +98,7 @@ class Hub:
         self.meter = meter
         self.ids = ids
         self.new_id = ids.new
+        self.request_ids = ids.requests
         self.hop = (HOP, ids.stem.encode())
         self.hop_lines = header_lines([self.hop])
         self.loop = asyncio.get_running_loop()

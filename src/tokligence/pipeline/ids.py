@@ -15,9 +15,10 @@ _COUNTER_CHARS: Final = 7
 
 
 class IdSource:
-    """`new("req_")` -> "req_" + 23 characters [0-9a-z]; they rise within one process."""
+    """`new("req_")` -> "req_" + 23 characters [0-9a-z]; they rise within one process. `requests`: gives new ones of requests,
+    without a call of ours."""
 
-    __slots__ = ("_numbers", "_stem")
+    __slots__ = ("_numbers", "_stem", "requests")
 
     def __init__(self, stem: str | None = None) -> None:
         self._stem = stem or "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARS))
@@ -25,6 +26,7 @@ class IdSource:
         digits = chain.from_iterable(product(_DIGITS, repeat=size) for size in count(_COUNTER_CHARS))
         self._numbers: Iterator[str] = map("".join, digits)
         next(self._numbers)
+        self.requests: Iterator[str] = map(f"req_{self._stem}".__add__, self._numbers)
 
     @property
     def stem(self) -> str:

@@ -71,12 +71,20 @@ def pause_s(request: Request) -> float:
 
 
 def plain_answer(request: Request, new_id: Callable[[str], str], now: int) -> Response | None:
-    """`answer`, if the text asks for nothing but its echo."""
+    """`answer` to a single text that asks for nothing but its echo, and fits; else None."""
     turn = _last_user_turn(request)
-    text = _text(turn)
+    parts = () if turn is None else turn.parts
+    if len(parts) != 1 or type(parts[0]) is not Text:
+        return None
+    text = parts[0].text
+    size, limit = utf8(text), request.max_tokens
+    if not text or request.stop or (limit is not None and size > limit * BYTES_PER_TOKEN):
+        return None
     if _COMMAND.match(text):
         return None
-    return _response(request, turn, _echoed(request, turn, text), new_id, now)
+    # What `answer` would come to.
+    usage = Usage(request_tokens(request), 0, 0, 0, tokens_of(size), 0, 0, 0, 0, False)
+    return Response(new_id("msg_"), request.model, (Text(text),), _STOP, None, usage, now)
 
 
 def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response:
@@ -91,20 +99,14 @@ def answer(request: Request, new_id: Callable[[str], str], now: int) -> Response
         called = _called(request, text, new_id)
     else:
         called = None
-    return _response(request, turn, called or _echoed(request, turn, text), new_id, now)
-
-
-def _response(
-    request: Request, turn: Turn | None, content: _Content, new_id: Callable[[str], str], now: int
-) -> Response:
-    part, finish, sequence = content
-    return Response(  # by position: names would take several times as long
-        new_id("msg_"),
-        request.model,
-        (part,),
-        finish,
-        sequence,
-        Usage(input=request_tokens(request), output=tokens_of(part_bytes(part)), exact=False),
+    part, finish, sequence = called or _echoed(request, turn, text)
+    return Response(
+        id=new_id("msg_"),
+        model=request.model,
+        parts=(part,),
+        finish=finish,
+        stop_sequence=sequence,
+        usage=Usage(input=request_tokens(request), output=tokens_of(part_bytes(part)), exact=False),
         created=now,
         losses=() if turn is None else _ignored(turn),
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from tokligence.conversation import Text, Usage
+from tokligence.conversation import Request, Text, Usage
 from tokligence.errors import GatewayError
 from tokligence.ledger.pricing import price
 from tokligence.ledger.record import CallEnded, CallStarted, Outcome, UsageSource
@@ -64,15 +64,20 @@ _DONE: Final = _Done()
 
 def begun(call: ModelCall) -> Awaitable[None] | None:
     """The rest of the call; None: it is not a usual one, and nothing has been done."""
-    plan = call.plans.foreseen(call.codec.protocol, call.call.body)
-    if plan is None or call.array or call.call.header(HOP) is not None:
+    model_call, plans = call.call, call.plans
+    kept, fields = model_call.kept, model_call.fields
+    if fields is None or HOP in fields or call.array:
         return None
-    try:
-        if plan.upstream is None:
-            return _echoed(call, plan)
-        if plan.provider.way is not None:
+    # A client mostly asks for the model that it asked for last. Whoever reads the request compares.
+    plan: Plan | None = None if kept is None else kept.get(plans)
+    if plan is None:
+        plan = plans.foreseen(call.codec.protocol, model_call.body)
+        if plan is None:
             return None
-        return _passed(call, plan) if plan.same else _translated(call, plan)
+        if kept is not None:
+            kept[plans] = plan
+    try:
+        return _passed(call, plan) if plan.same else _read(call, plan)
     except Exception:  # noqa: BLE001 - it comes again where it is dealt with
         return None
 
@@ -80,15 +85,25 @@ def begun(call: ModelCall) -> Awaitable[None] | None:
 # --- three ways out -------------------------------------------------------------------------------------
 
 
-def _translated(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
-    request = call.codec.read_request(call.call.body)
+def _read(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
+    """For requests that are read. `plan`: perhaps that of another model than they ask for."""
+    model_call = call.call
+    request = call.codec.read_request(model_call.body)
     if request.model != plan.asked:
-        return None
+        plan = call.plans.of(call.codec.protocol, request.model)
+        if model_call.kept is not None:
+            model_call.kept[call.plans] = plan
+        if plan.same:
+            return None
     call.plan, call.request, call.target = plan, request, plan.target
     if request.stream or request.losses:
         return None
-    upstream, endpoint = plan.upstream, plan.own
-    assert upstream is not None and endpoint is not None, "the loopback is not asked over HTTP"
+    if plan.upstream is None:
+        return _echoed(call, plan, request)
+    return None if plan.provider.way is not None else _translated(call, plan, plan.upstream, request)
+
+
+def _translated(call: ModelCall, plan: Plan, upstream: Codec, request: Request) -> Awaitable[None] | None:
     if request.max_tokens is None and plan.target.card.max_output_tokens is None:
         request = structs.replace(request, max_tokens=plan.provider.max_tokens)
     request = prepared(call, request, upstream.protocol)
@@ -98,13 +113,19 @@ def _translated(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
         return None
     sent = upstream, written.memory
     hub = call.hub
-    return _exchange(call, plan, hub.client.post, endpoint, written.body, hub.hop_lines, sent)
+    assert plan.own is not None, "only the loopback is not asked over HTTP"
+    return _exchange(call, plan, hub.client.post, plan.own, written.body, hub.hop_lines, sent)
 
 
 def _passed(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
     codec, body = call.codec, call.call.body
     call.peeked = peek = codec.peek(body)
-    if peek.stream or peek.model != plan.asked or body.find(FOREIGN.get(codec.protocol, NOWHERE)) >= 0:
+    if peek.model != plan.asked:
+        plan = call.plans.of(codec.protocol, peek.model)
+        if call.call.kept is not None:
+            call.call.kept[call.plans] = plan
+    plain = plan.same and plan.provider.way is None and not peek.stream
+    if not plain or body.find(FOREIGN.get(codec.protocol, NOWHERE)) >= 0:
         return None
     model, endpoint = plan.target.model, plan.passed
     assert endpoint is not None, "the loopback is not asked over HTTP"
@@ -114,13 +135,7 @@ def _passed(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
     return _exchange(call, plan, call.post, endpoint, sent, lines, None)
 
 
-def _echoed(call: ModelCall, plan: Plan) -> Awaitable[None] | None:
-    request = call.codec.read_request(call.call.body)
-    if request.model != plan.asked:
-        return None
-    call.plan, call.request, call.target = plan, request, plan.target
-    if request.stream or request.losses:
-        return None
+def _echoed(call: ModelCall, plan: Plan, request: Request) -> Awaitable[None] | None:
     response = plain_answer(request, call.hub.new_id, call.started_us // 1_000_000)
     if response is None or response.usage is None or response.losses:
         return None
